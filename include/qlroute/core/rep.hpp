@@ -1,0 +1,59 @@
+// What a number may be: double, float, or an array of them.
+//
+// Terms are written "as if every value were one number". The few functions that scalars and arrays
+// spell differently go through rep_traits; qlroute/adapt/eigen.hpp and qlroute/adapt/xtensor.hpp
+// specialise it for arrays.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <type_traits>
+
+namespace qlroute {
+
+/// How a number type behaves. To add one, specialise with these members:
+///   evaluated      the type in which results are kept (never a lazy expression)
+///   scalar         the type of one element
+///   fill(x)        a value that broadcasts the scalar x; left out where there is none
+///   log2(a)        element by element
+///   step(a)        1 where a >= 0, else 0
+///   smaller(a, b), larger(a, b)   element by element; a or b may be a scalar
+template <class T>
+struct rep_traits;
+
+template <class T>
+    requires std::is_arithmetic_v<T>
+struct rep_traits<T> {
+    using evaluated = std::conditional_t<std::integral<T>, double, T>;
+    using scalar = evaluated;
+
+    static constexpr evaluated fill(double x) { return static_cast<evaluated>(x); }
+    static evaluated log2(T a) { return std::log2(static_cast<evaluated>(a)); }
+    static constexpr evaluated step(T a) { return a >= T(0) ? evaluated(1) : evaluated(0); }
+    template <class A, class B>
+    static constexpr auto smaller(A a, B b) { return b < a ? b : a; }
+    template <class A, class B>
+    static constexpr auto larger(A a, B b) { return a < b ? b : a; }
+};
+
+/// A number type that rep_traits knows.
+template <class T>
+concept representation = requires { typename rep_traits<std::remove_cvref_t<T>>::evaluated; };
+
+/// A number type that a scalar can become.
+template <class T>
+concept fillable = requires { rep_traits<T>::fill(0.0); };
+
+template <representation T>
+using evaluated_t = typename rep_traits<std::remove_cvref_t<T>>::evaluated;
+
+template <representation T>
+using scalar_t = typename rep_traits<std::remove_cvref_t<T>>::scalar;
+
+/// The traits that decide for a pair: an array's, if there is one.
+template <representation A, representation B>
+using common_rep_traits =
+    rep_traits<std::conditional_t<std::is_arithmetic_v<std::remove_cvref_t<A>>, std::remove_cvref_t<B>,
+                                  std::remove_cvref_t<A>>>;
+
+}  // namespace qlroute

@@ -1,0 +1,39 @@
+// Every fact that a cost term may read: one turn, at one endpoint, over one link.
+#pragma once
+
+#include <qlroute/core/units.hpp>
+
+namespace qlroute {
+
+/// Facts of one candidate. `Rep` is double for a decision, an array for a what-if grid: every field may
+/// then hold many values, and fields broadcast against each other.
+///
+/// A term needs only the fields that it reads, so an engine may pass a struct of its own instead.
+template <representation Rep = double>
+struct scenario {
+    // The context, in tokens of the target's model.
+    quantity<dim::token, Rep> new_tokens{};     ///< this turn's, not yet in the target's KV cache
+    quantity<dim::token, Rep> prefix_tokens{};  ///< the history before this turn
+    quantity<dim::token, Rep> prefix_hit{};     ///< of these, already in the target's KV cache
+    quantity<dim::token, Rep> output_tokens{};  ///< expected length of the answer, at least 1
+
+    // What crosses the link. Sizes and rtt are zero when the target is the device itself; rates stay above it.
+    quantity<dim::data, Rep> prompt_size{};           ///< text that goes up even when the dialogue stays
+    quantity<dim::data, Rep> unseen_history{};        ///< text of the history that the target has not seen
+    quantity<dim::data_per_token, Rep> token_size{};  ///< of a streamed token on the wire, with framing
+    quantity<dim::time, Rep> rtt{};
+    quantity<dim::data_rate, Rep> uplink_rate{};    ///< > 0
+    quantity<dim::data_rate, Rep> downlink_rate{};  ///< > 0
+
+    // The target.
+    quantity<dim::token_rate, Rep> prefill_rate{};   ///< > 0
+    quantity<dim::time_per_token, Rep> tpot{};       ///< time per output token
+    quantity<dim::data_per_token, Rep> kv_size{};    ///< KV cache of one token
+    quantity<dim::data_rate, Rep> kv_rate{};         ///< at which a KV cache can be moved here; 0 = it cannot
+    quantity<dim::time, Rep> queue_delay{};          ///< until the target starts on this turn
+
+    // The answer.
+    quantity<dim::none, Rep> quality_loss{};  ///< 1 - P(good answer)
+};
+
+}  // namespace qlroute

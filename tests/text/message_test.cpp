@@ -1,0 +1,19 @@
+#include <qlroute/text/message.hpp>
+
+#include <doctest/doctest.h>
+
+#include <qlroute/core/literals.hpp>
+
+using namespace qlroute;
+
+TEST_CASE("tokens are the host's count where it is given, else bytes / 4 rounded up") {
+    CHECK(token_count({role::user, "12345678", 3_tok}) == 3_tok);
+    CHECK(token_count({role::user, "12345678", {}}) == 2_tok);
+    CHECK(token_count({role::user, "123456789", {}}) == 3_tok);
+    CHECK(token_count({role::user, "", {}}) == 0_tok);
+}
+
+TEST_CASE("a message weighs its text, or 4 bytes a token where there is none") {
+    CHECK(byte_count({role::user, "12345", 100_tok}) == 5);
+    CHECK(byte_count({role::assistant, "", 100_tok}) == 400);
+}
