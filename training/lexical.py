@@ -318,14 +318,18 @@ class TrainingSet:
                            self.weights[index], self.benchmarks[index])
 
 
+# One model's answer counts 1 / (1 + 0.5) = 2/3 as much as the mean of very many models.
+WEIGHT_HALF = 0.5
+
+
 def soft_labels(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-    """Per row and head: the mean score of the tier's n models, and n / (n + 2)."""
+    """Per row and head: the mean score of the tier's n models, and n / (n + WEIGHT_HALF)."""
     totals, counts = np.zeros((len(rows), HEADS)), np.zeros((len(rows), HEADS))
     for index, row in enumerate(rows):
         for model, score in trainable_scores(row).items():
             totals[index, TIER_OF[model]] += score
             counts[index, TIER_OF[model]] += 1.0
-    return totals / np.maximum(1.0, counts), counts / (counts + 2.0)
+    return totals / np.maximum(1.0, counts), counts / (counts + WEIGHT_HALF)
 
 
 BENCHMARK_POWER = 0.25
@@ -362,7 +366,7 @@ class Hyper:
 
 
 GRID = tuple(Hyper(penalty, coupling)
-             for penalty in (6.0, 12.0) for coupling in (0.5, 0.8))
+             for penalty in (8.0, 16.0) for coupling in (0.5, 0.8))
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class Labels(unittest.TestCase):
             "gemma-2-2b-it": 0.0, "Phi-3.5-mini-instruct": 1.0, "gemma-2-9b-it": 1.0})
         labels, weights = lexical.soft_labels([row])
         np.testing.assert_allclose(labels[0, :2], [0.5, 1.0])
-        np.testing.assert_allclose(weights[0], [0.5, 1 / 3, 0.0, 0.0])
+        np.testing.assert_allclose(weights[0], [0.8, 2 / 3, 0.0, 0.0])
 
     def test_turns_of_judged_dialogues(self):
         rows = load([record("mtbench", ["first", "second"], {"gpt-4-1106-preview": 5.5},

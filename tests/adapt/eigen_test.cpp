@@ -95,6 +95,17 @@ TEST_CASE("step and log2 of an array are those of its elements") {
     CHECK(elements(log2(a + ratio(2))) == std::vector<double>{0, 1, std::log2(10.0)});
 }
 
+TEST_CASE("a temporary may lend its memory to the result, a variable does not") {
+    array_seconds a(array{{1.0, 2.0, 4.0}});
+    array_seconds b(array{{8.0, 16.0, 32.0}});
+    CHECK(elements((a + a) - b) == std::vector<double>{-6, -12, -24});
+    CHECK(elements(b - (a + a)) == std::vector<double>{6, 12, 24});
+    CHECK(elements((b + b) / (a + a)) == std::vector<double>{8, 8, 8});
+    CHECK(elements(3 * (a - 1_s) + 2 * b * ratio(2)) == std::vector<double>{32, 67, 137});
+    CHECK(elements(a) == std::vector<double>{1, 2, 4});
+    CHECK(elements(b) == std::vector<double>{8, 16, 32});
+}
+
 TEST_CASE("an array of fixed length fills itself from one number") {
     scenario<Eigen::Array3d> s = filled<Eigen::Array3d>(round_facts());
     s.rtt = 100_ms;

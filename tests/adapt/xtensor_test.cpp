@@ -105,6 +105,34 @@ TEST_CASE("a line of a breakdown has the shape of what its term reads") {
     CHECK(lines.total().value().size() == 3);
 }
 
+TEST_CASE("tensors of three axes broadcast against each other as xtensor does it") {
+    using cube = xt::xtensor<double, 3>;
+    std::vector<cube> all;
+    double next = 1;
+    for (const auto shape : {cube::shape_type{2, 3, 4}, cube::shape_type{1, 3, 1}, cube::shape_type{2, 1, 1},
+                             cube::shape_type{1, 1, 4}, cube::shape_type{2, 1, 4}, cube::shape_type{1, 1, 1}}) {
+        all.emplace_back(shape);
+        for (double& x : all.back()) x = (next = 7 * next - 10 * std::floor(0.7 * next)) + 0.125;  // in no order
+    }
+    for (const cube& a : all)
+        for (const cube& b : all) {
+            quantity<dim::time, cube> x(a), y(b);
+            CHECK((x + y).value() == cube(a + b));
+            CHECK((x - y).value() == cube(a - b));
+            CHECK((x * y).value() == cube(a * b));
+            CHECK((x / y).value() == cube(a / b));
+            CHECK(smaller(x, y).value() == cube(xt::minimum(a, b)));
+            CHECK(larger(x, y).value() == cube(xt::maximum(a, b)));
+            // a temporary may lend its memory to the result, whatever its shape; a variable does not
+            CHECK(((x + x) - y).value() == cube((a + a) - b));
+            CHECK((y - (x + x)).value() == cube(b - (a + a)));
+            CHECK(((x + x) / (y + y)).value() == cube((a + a) / (b + b)));
+            CHECK((2 / (x - y * 2) * 3).value() == cube(2 / (a - b * 2) * 3));
+            CHECK(x.value() == a);
+            CHECK(y.value() == b);
+        }
+}
+
 TEST_CASE("step and log2 of a grid are those of its elements") {
     const quantity<dim::none, grid> a(grid{{-1.0, 0.0, 8.0}});
     CHECK(elements(step(a)) == std::vector<double>{0, 1, 1});

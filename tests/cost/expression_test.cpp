@@ -116,7 +116,8 @@ TEST_CASE("a term can be a named function") {
     static_assert(decltype(tax)::name == "tax");
     CHECK(tax(round_facts()) == 400_ms);
     const seconds limit = 70_ms;
-    const auto late = cost::term<"late">([limit](const auto& s) { return positive_part(s.rtt + s.queue_delay - limit); });
+    const auto late =
+        cost::term<"late">([limit](const auto& s) { return positive_part(s.rtt + s.queue_delay - limit); });
     CHECK(late(round_facts()) == 0_ms);
 }
 

@@ -91,8 +91,8 @@ TEST_CASE("a missing file is reported with its path and the system's reason") {
     const auto file = mapped_file::open(path);
     REQUIRE_FALSE(file);
     CHECK(file.error().code == errc::missing);
-    CHECK(file.error().message == "cannot open \"" + path + "\": " + std::generic_category().message(ENOENT) +
-                                      "; check the path");
+    CHECK(file.error().message ==
+          "cannot open \"" + path + "\": " + std::generic_category().message(ENOENT) + "; check the path");
 }
 
 TEST_CASE("a file is missing, too, if its folder is a file") {

@@ -31,13 +31,11 @@ void rejects(std::string_view text, const std::string& message, std::size_t offs
     CHECK(parsed.error().code == code);
 }
 
-template <class Q>
-concept can_be_read = detail::written_quantity<Q>;
-
 }  // namespace
 
-static_assert(can_be_read<seconds> && can_be_read<quantity<dim::time, float>> && can_be_read<dollars_per_token>);
-static_assert(!can_be_read<quantity<dim::time + dim::time>> && !can_be_read<quantity<dim::time, int>>);
+static_assert(detail::has_text<seconds> && detail::has_text<quantity<dim::time, float>> &&
+              detail::has_text<dollars_per_token>);
+static_assert(!detail::has_text<quantity<dim::time + dim::time>> && !detail::has_text<quantity<dim::time, int>>);
 
 TEST_CASE("every literal has its unit in text, and the same value") {
     reads("38 ns", 38_ns);
@@ -100,7 +98,7 @@ TEST_CASE("a ratio is a plain number, a percentage or decibels of either sign") 
     reads("5%", 5_percent);
     reads("-3 dB", decibels(-3));
     reads("0 dB", ratio(1));
-    reads("10dB", ratio(10));
+    reads("10dB", 10_dB);
 }
 
 TEST_CASE("the blank before the unit may be left out, and numbers may have exponents") {
@@ -115,7 +113,8 @@ TEST_CASE("the blank before the unit may be left out, and numbers may have expon
 TEST_CASE("a float quantity is read as one") {
     using float_seconds = quantity<dim::time, float>;
     reads("38 ms", float_seconds(0.038f));
-    rejects<float_seconds>("1e39 s", "expected a time such as \"38 ms\", got \"1e39 s\", which is too large", 0, errc::out_of_range);
+    rejects<float_seconds>("1e39 s", "expected a time such as \"38 ms\", got \"1e39 s\", which is too large", 0,
+                           errc::out_of_range);
     rejects<float_seconds>("1e-60 s", "expected a time such as \"38 ms\", got \"1e-60 s\", which is too small", 0,
                            errc::out_of_range);
 }
@@ -126,41 +125,59 @@ TEST_CASE("a quantity of another unit is named") {
     rejects<bits>("3 J", "expected a data size such as \"4 KiB\", got \"3 J\", which is an energy", 2);
     rejects<tokens>("3 dB", "expected a number of tokens such as \"900 tok\", got \"3 dB\", which is a number", 2);
     rejects<joules>("3 W", "expected an energy such as \"3 J\", got \"3 W\", which is a power", 2);
-    rejects<dollars>("3 USD/Mtok", "expected a price such as \"0.02 USD\", got \"3 USD/Mtok\", which is a price per token", 2);
+    rejects<dollars>("3 USD/Mtok",
+                     "expected a price such as \"0.02 USD\", got \"3 USD/Mtok\", which is a price per token", 2);
     rejects<hertz>("3 min", "expected a frequency such as \"10 MHz\", got \"3 min\", which is a time", 2);
-    rejects<bits_per_second>("20 Mbit", "expected a data rate such as \"20 Mbit/s\", got \"20 Mbit\", which is a data size", 3);
-    rejects<tokens_per_second>("9 tok", "expected a token rate such as \"220 tok/s\", got \"9 tok\", which is a number of tokens", 2);
-    rejects<seconds_per_token>("9 tok/s", "expected a time per token such as \"45 ms/tok\", got \"9 tok/s\", which is a token rate", 2);
-    rejects<bits_per_token>("9 Hz", "expected a data size per token such as \"112 KiB/tok\", got \"9 Hz\", which is a frequency", 2);
-    rejects<joules_per_token>("9 USD", "expected an energy per token such as \"0.2 J/tok\", got \"9 USD\", which is a price", 2);
-    rejects<dollars_per_token>("9 J/tok", "expected a price per token such as \"0.6 USD/Mtok\", got \"9 J/tok\", which is an energy per token", 2);
-    rejects<watts>("9 KiB/tok", "expected a power such as \"3 W\", got \"9 KiB/tok\", which is a data size per token", 2);
-    rejects<ratio>("9 J/bit", "expected a number such as \"0.5\", \"5 %\" or \"12 dB\", got \"9 J/bit\", which is another unit", 2);
+    rejects<bits_per_second>("20 Mbit",
+                             "expected a data rate such as \"20 Mbit/s\", got \"20 Mbit\", which is a data size", 3);
+    rejects<tokens_per_second>(
+        "9 tok", "expected a token rate such as \"220 tok/s\", got \"9 tok\", which is a number of tokens", 2);
+    rejects<seconds_per_token>(
+        "9 tok/s", "expected a time per token such as \"45 ms/tok\", got \"9 tok/s\", which is a token rate", 2);
+    rejects<bits_per_token>(
+        "9 Hz", "expected a data size per token such as \"112 KiB/tok\", got \"9 Hz\", which is a frequency", 2);
+    rejects<joules_per_token>("9 USD",
+                              "expected an energy per token such as \"0.2 J/tok\", got \"9 USD\", which is a price", 2);
+    rejects<dollars_per_token>(
+        "9 J/tok", "expected a price per token such as \"0.6 USD/Mtok\", got \"9 J/tok\", which is an energy per token",
+        2);
+    rejects<watts>("9 KiB/tok", "expected a power such as \"3 W\", got \"9 KiB/tok\", which is a data size per token",
+                   2);
+    rejects<ratio>("9 J/bit",
+                   "expected a number such as \"0.5\", \"5 %\" or \"12 dB\", got \"9 J/bit\", which is another unit",
+                   2);
 }
 
 TEST_CASE("a quantity without a unit is told which units fit") {
-    rejects<seconds>("38", "expected a time such as \"38 ms\", got \"38\", which has no unit; use ns, us, ms, s, min, h", 2);
-    rejects<seconds>("0", "expected a time such as \"38 ms\", got \"0\", which has no unit; use ns, us, ms, s, min, h", 1);
+    rejects<seconds>("38",
+                     "expected a time such as \"38 ms\", got \"38\", which has no unit; use ns, us, ms, s, min, h", 2);
+    rejects<seconds>("0", "expected a time such as \"38 ms\", got \"0\", which has no unit; use ns, us, ms, s, min, h",
+                     1);
 }
 
 TEST_CASE("an unknown unit is told which units fit") {
     const std::string expected_time = "expected a time such as \"38 ms\", got ";
     rejects<seconds>("38 sec", expected_time + "\"38 sec\": unknown unit \"sec\"; use ns, us, ms, s, min, h", 3);
     rejects<seconds>("38 MS", expected_time + "\"38 MS\": unknown unit \"MS\"; use ns, us, ms, s, min, h", 3);
-    rejects<bits_per_second>("20 mbps",
-                             "expected a data rate such as \"20 Mbit/s\", got \"20 mbps\": unknown unit \"mbps\"; use bps, "
-                             "kbps, Mbps, Gbps, or (bit, kbit, Mbit, Gbit, B, kB, MB, GB, KiB, MiB, GiB)/(ns, us, ms, s, min, h)",
-                             3);
+    rejects<bits_per_second>(
+        "20 mbps",
+        "expected a data rate such as \"20 Mbit/s\", got \"20 mbps\": unknown unit \"mbps\"; use bps, "
+        "kbps, Mbps, Gbps, or (bit, kbit, Mbit, Gbit, B, kB, MB, GB, KiB, MiB, GiB)/(ns, us, ms, s, min, h)",
+        3);
     rejects<dollars_per_token>("1 EUR/tok",
                                "expected a price per token such as \"0.6 USD/Mtok\", got \"1 EUR/tok\": unknown unit "
                                "\"EUR/tok\"; use (USD)/(tok, ktok, Mtok)",
                                2);
-    rejects<ratio>("1 x", "expected a number such as \"0.5\", \"5 %\" or \"12 dB\", got \"1 x\": unknown unit \"x\"; use %, dB, or no unit", 2);
+    rejects<ratio>("1 x",
+                   "expected a number such as \"0.5\", \"5 %\" or \"12 dB\", got \"1 x\": unknown unit \"x\"; use %, "
+                   "dB, or no unit",
+                   2);
 }
 
 TEST_CASE("nothing may follow or precede the quantity") {
-    for (const char* text : {"38 ms ", " 38 ms", "38  ms", "38\tms", "38 ms 1", "38 ms,", "38 ", "38 ms/", "38 /ms", "38 ms/tok/s",
-                             "38 ms*tok", "38 ms\n", "3,8 ms", "1_000 ms", "3 8 ms", "- 3 ms", "38 %/s", "38 dB/s", "38 s/%"}) {
+    for (const char* text :
+         {"38 ms ", " 38 ms", "38  ms", "38\tms", "38 ms 1", "38 ms,", "38 ", "38 ms/", "38 /ms", "38 ms/tok/s",
+          "38 ms*tok", "38 ms\n", "3,8 ms", "1_000 ms", "3 8 ms", "- 3 ms", "38 %/s", "38 dB/s", "38 s/%"}) {
         CAPTURE(text);
         CHECK_FALSE(parse_quantity<seconds>(text));
         CHECK_FALSE(parse_quantity<seconds_per_token>(text));
@@ -169,13 +186,15 @@ TEST_CASE("nothing may follow or precede the quantity") {
         CAPTURE(text);
         CHECK_FALSE(parse_quantity<ratio>(text));
     }
-    rejects<seconds>("38 ms ", "expected a time such as \"38 ms\", got \"38 ms \": unknown unit \"ms \"; use ns, us, ms, s, min, h", 3);
+    rejects<seconds>(
+        "38 ms ", "expected a time such as \"38 ms\", got \"38 ms \": unknown unit \"ms \"; use ns, us, ms, s, min, h",
+        3);
     CHECK_FALSE(parse_quantity<seconds>(std::string_view("38 ms\0", 6)));
 }
 
 TEST_CASE("only a finite decimal number will do") {
-    for (const char* text : {"", " ", "ms", "nan s", "inf s", "-inf s", "NaN s", "infinity s", "0x10 s", "-0X1p3 s", "+5 s",
-                             "1e999 s", "--5 s", "."}) {
+    for (const char* text : {"", " ", "ms", "nan s", "inf s", "-inf s", "NaN s", "infinity s", "0x10 s", "-0X1p3 s",
+                             "+5 s", "1e999 s", "--5 s", "."}) {
         const std::string message =
             "expected a finite number and a unit such as \"38 ms\", got \"" + std::string(text) + "\"";
         rejects<seconds>(text, message);
@@ -185,8 +204,10 @@ TEST_CASE("only a finite decimal number will do") {
 }
 
 TEST_CASE("a value that does not fit is not turned into infinity or zero") {
-    rejects<bits>("1e308 GiB", "expected a data size such as \"4 KiB\", got \"1e308 GiB\", which is too large", 0, errc::out_of_range);
-    rejects<seconds>("1e-320 ns", "expected a time such as \"38 ms\", got \"1e-320 ns\", which is too small", 0, errc::out_of_range);
+    rejects<bits>("1e308 GiB", "expected a data size such as \"4 KiB\", got \"1e308 GiB\", which is too large", 0,
+                  errc::out_of_range);
+    rejects<seconds>("1e-320 ns", "expected a time such as \"38 ms\", got \"1e-320 ns\", which is too small", 0,
+                     errc::out_of_range);
     const std::string expected_number = "expected a number such as \"0.5\", \"5 %\" or \"12 dB\", got ";
     rejects<ratio>("4000 dB", expected_number + "\"4000 dB\", which is too large", 0, errc::out_of_range);
     rejects<ratio>("-4000 dB", expected_number + "\"-4000 dB\", which is too small", 0, errc::out_of_range);
@@ -259,9 +280,9 @@ TEST_CASE("zero, negative and extreme quantities are printed, too") {
     CHECK(to_text(ratio(std::numeric_limits<double>::quiet_NaN())) == "nan");
 }
 
-TEST_CASE_TEMPLATE("what is printed is read back to within its three digits", Q, ratio, seconds, bits, tokens, joules, dollars,
-                   hertz, watts, bits_per_second, tokens_per_second, seconds_per_token, bits_per_token, joules_per_token,
-                   dollars_per_token) {
+TEST_CASE_TEMPLATE("what is printed is read back to within its three digits", Q, ratio, seconds, bits, tokens, joules,
+                   dollars, hertz, watts, bits_per_second, tokens_per_second, seconds_per_token, bits_per_token,
+                   joules_per_token, dollars_per_token) {
     std::mt19937 random(3);
     std::uniform_real_distribution<double> exponent(-30, 30);
     bool all_fine = true;
@@ -269,8 +290,9 @@ TEST_CASE_TEMPLATE("what is printed is read back to within its three digits", Q,
         const Q value((i % 2 == 0 ? 1 : -1) * std::pow(10.0, exponent(random)));
         const std::string text = to_text(value);
         const auto parsed = parse_quantity<Q>(text);
-        const bool fine =
-            parsed && std::abs(parsed->value() - value.value()) <= 0.005000001 * std::abs(value.value()) && to_text(*parsed) == text;
+        const bool fine = parsed &&
+                          std::abs(parsed->value() - value.value()) <= 0.005000001 * std::abs(value.value()) &&
+                          to_text(*parsed) == text;
         if (!fine) MESSAGE(text);
         all_fine = all_fine && fine;
     }
@@ -281,7 +303,7 @@ TEST_CASE_TEMPLATE("what is printed is read back to within its three digits", Q,
 TEST_CASE("the tables are complete and without doubles") {
     std::set<std::string_view> symbols;
     for (const auto& one : detail::unit_atoms) CHECK(symbols.insert(one.symbol).second);
-    for (const auto& one : detail::unit_atoms) CHECK(detail::words_for(one.unit) != nullptr);
+    for (const auto& one : detail::unit_atoms) CHECK(detail::words_for(one.unit).has_value());
     for (const auto& one : detail::printed_units) {
         CAPTURE(one.symbol);
         const auto unit = detail::in_unit(1, one.symbol);

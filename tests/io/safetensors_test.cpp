@@ -61,11 +61,11 @@ void expect_error(const std::string& header, std::string_view marker, const std:
     expect_error(file_of(header, data), code, 8 + header.find(marker), what);
 }
 
-const std::string three_tensors = padded(
-    R"({"__metadata__":{"format":"pt","made \u0062y":"a \"test\""},)"
-    R"("w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
-    R"("na\u00efve":{"dtype":"I8","shape":[3],"data_offsets":[32,35]},)"
-    R"("scalar":{"dtype":"F64","shape":[],"data_offsets":[24,32]}, "none" : {"shape":[0, 7],"data_offsets":[35,35],"dtype":"F16"}})");
+const std::string three_tensors = padded(R"({"__metadata__":{"format":"pt","made \u0062y":"a \"test\""},)"
+                                         R"("w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
+                                         R"("na\u00efve":{"dtype":"I8","shape":[3],"data_offsets":[32,35]},)"
+                                         R"("scalar":{"dtype":"F64","shape":[],"data_offsets":[24,32]},)"
+                                         R"( "none" : {"shape":[0, 7],"data_offsets":[35,35],"dtype":"F16"}})");
 
 file_bytes three_tensor_file() {
     const float w[] = {1, 2, 3, 4, 5, 6};
@@ -152,7 +152,8 @@ TEST_CASE("values say what was expected and what was found") {
 }
 
 TEST_CASE("values refuse data that this machine cannot read in place, and say what to do") {
-    std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"e":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}})";
+    std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                         R"("e":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}})";
     while (header.size() % 4 != 1) header += ' ';
     const auto file = file_of(header, four_bytes);
     const auto model = safetensors::parse(file);
@@ -177,9 +178,10 @@ TEST_CASE_TEMPLATE("every C++ element type has its dtype", T, std::int8_t, std::
     const T value = static_cast<T>(42);
     std::string data(sizeof(T), '\0');
     std::memcpy(data.data(), &value, sizeof(T));
-    const auto file = file_of(padded(one_tensor("\"dtype\":\"" + std::string(name_of(dtype)) + "\",\"shape\":[1],\"data_offsets\":[0," +
-                                                std::to_string(sizeof(T)) + "]")),
-                              data);
+    const auto file =
+        file_of(padded(one_tensor("\"dtype\":\"" + std::string(name_of(dtype)) +
+                                  "\",\"shape\":[1],\"data_offsets\":[0," + std::to_string(sizeof(T)) + "]")),
+                data);
     const auto model = safetensors::parse(file);
     REQUIRE(model);
     const auto values = model->template values<T>("a", 1);
@@ -191,11 +193,13 @@ TEST_CASE("every dtype of the format is known, with its size") {
     const std::pair<std::string_view, int> dtypes[] = {
         {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I16", 2}, {"U16", 2}, {"F16", 2},
         {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4},     {"I64", 8},     {"U64", 8}, {"F64", 8}};
-    for (const auto& [name, size] : dtypes) {
+    for (const auto& one : dtypes) {
+        const auto& name = one.first;
+        const auto& size = one.second;
         CAPTURE(name);
         const std::string data(static_cast<std::size_t>(size), 'x');
-        const auto file = file_of(one_tensor("\"dtype\":\"" + std::string(name) + "\",\"shape\":[],\"data_offsets\":[0," +
-                                             std::to_string(size) + "]"),
+        const auto file = file_of(one_tensor("\"dtype\":\"" + std::string(name) +
+                                             "\",\"shape\":[],\"data_offsets\":[0," + std::to_string(size) + "]"),
                                   data);
         const auto model = safetensors::parse(file);
         REQUIRE(model);
@@ -255,10 +259,12 @@ TEST_CASE("strings may use every escape of JSON") {
         {"\x7F", "\x7F"},
         {"", ""},
     };
-    for (const auto& [written, meant] : strings) {
+    for (const auto& one : strings) {
+        const auto& written = one.first;
+        const auto& meant = one.second;
         CAPTURE(written);
-        const auto file = file_of("{\"__metadata__\":{\"key\":\"" + std::string(written) + "\"},\"" + std::string(written) + "\":{" +
-                                      std::string(valid_member) + "}}",
+        const auto file = file_of("{\"__metadata__\":{\"key\":\"" + std::string(written) + "\"},\"" +
+                                      std::string(written) + "\":{" + std::string(valid_member) + "}}",
                                   four_bytes);
         const auto model = safetensors::parse(file);
         REQUIRE(model);
@@ -288,7 +294,8 @@ TEST_CASE("a file that cannot be opened or parsed is reported with its path") {
     const auto missing = safetensors::open("no/such/model.safetensors");
     REQUIRE_FALSE(missing);
     CHECK(missing.error().code == errc::missing);
-    CHECK(missing.error().message == "cannot open \"no/such/model.safetensors\": No such file or directory; check the path");
+    CHECK(missing.error().message ==
+          "cannot open \"no/such/model.safetensors\": No such file or directory; check the path");
 
     const auto path = std::filesystem::temp_directory_path() /
                       ("qlroute_safetensors_" + std::to_string(std::random_device{}()) + ".safetensors");
@@ -306,15 +313,17 @@ TEST_CASE("a file that cannot be opened or parsed is reported with its path") {
 TEST_CASE("a wrong header length is found before anything is read") {
     expect_error({}, errc::malformed, 0,
                  "a safetensors file begins with the length of its header in 8 bytes, but this one has 0 bytes");
-    expect_error(file_of(100'000'001, "{}", ""), errc::out_of_range, 0,
-                 "the header's length is 100000001, more than the format's limit of 100000000; is this a safetensors file?");
+    expect_error(
+        file_of(100'000'001, "{}", ""), errc::out_of_range, 0,
+        "the header's length is 100000001, more than the format's limit of 100000000; is this a safetensors file?");
     expect_error(file_of(~std::uint64_t{0}, "{}", ""), errc::out_of_range, 0,
                  "the header's length is 18446744073709551615, more than the format's limit of 100000000; is this a "
                  "safetensors file?");
     expect_error(file_of(3, "{}", ""), errc::out_of_range, 0,
                  "the header's length is 3, but only 2 bytes follow; the file is truncated or not a safetensors file");
-    expect_error(file_of(100'000'000, "{}", ""), errc::out_of_range, 0,
-                 "the header's length is 100000000, but only 2 bytes follow; the file is truncated or not a safetensors file");
+    expect_error(
+        file_of(100'000'000, "{}", ""), errc::out_of_range, 0,
+        "the header's length is 100000000, but only 2 bytes follow; the file is truncated or not a safetensors file");
 }
 
 TEST_CASE("the header must be one object and nothing else") {
@@ -368,11 +377,13 @@ TEST_CASE("a mistake in a string is reported where it is") {
     expect_error(R"({"a\u12"})", "\\", "expected four hexadecimal digits after \\u");
     expect_error(R"({"a\u12g4"})", "\\", "expected four hexadecimal digits after \\u");
     expect_error(R"({"a\u)", "\\", "expected four hexadecimal digits after \\u");
-    for (const char* half : {R"({"a\ud83d"})", R"({"a\ud83dxude00"})", R"({"a\ud83d\n"})", R"({"a\ud83d\ud83d"})", R"({"a\ude00"})",
-                             R"({"a\ud83d\u0041"})", R"({"a\ud83d\u)", R"({"a\ud83d\)", R"({"a\ud83d)"})
+    for (const char* half :
+         {R"({"a\ud83d"})", R"({"a\ud83dxude00"})", R"({"a\ud83d\n"})", R"({"a\ud83d\ud83d"})", R"({"a\ude00"})",
+          R"({"a\ud83d\u0041"})", R"({"a\ud83d\u)", R"({"a\ud83d\)", R"({"a\ud83d)"})
         expect_error(half, "\\", "half of a surrogate pair");
-    for (const char* bytes : {"\x80", "\xC0\x80", "\xC1\xBF", "\xC3", "\xC3\x28", "\xE0\x80\x80", "\xE2\x82", "\xED\xA0\x80",
-                              "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xF0\x9F\x98"})
+    for (const char* bytes :
+         {"\x80", "\xC0\x80", "\xC1\xBF", "\xC3", "\xC3\x28", "\xE0\x80\x80", "\xE2\x82", "\xED\xA0\x80",
+          "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xF0\x9F\x98"})
         expect_error("{\"" + std::string(bytes) + "\":1}", bytes, "this string is not UTF-8");
 }
 
@@ -386,7 +397,8 @@ TEST_CASE("a tensor has exactly its three members") {
     for (const char* again : {R"("dtype" :"U8")", R"("shape" :[4])", R"("data_offsets" :[0,4])"}) {
         const std::string text = again;
         const std::string key = text.substr(0, text.find(' '));
-        expect_error(one_tensor(std::string(valid_member) + ',' + text), text, "the tensor \"a\" has " + key + " twice");
+        expect_error(one_tensor(std::string(valid_member) + ',' + text), text,
+                     "the tensor \"a\" has " + key + " twice");
     }
     expect_error(one_tensor(R"("data_offsets":[0])"), "[0]", "\"data_offsets\" must be two numbers, [begin, end]");
     expect_error(one_tensor(R"("data_offsets":[])"), "[]", "\"data_offsets\" must be two numbers, [begin, end]");
@@ -406,7 +418,8 @@ TEST_CASE("no name is given twice, however it is written") {
     const std::string a = R"("a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]})";
     const std::string b = R"("\u0061":{"dtype":"U8","shape":[2],"data_offsets":[2,4]})";
     expect_error("{" + a + "," + b + "}", "\"\\u0061\"", "the tensor \"a\" is given twice");
-    expect_error(R"({"__metadata__":{"k":"1","j":"2","\u006b":"3"}})", "\"\\u006b\"", "the metadata \"k\" is given twice");
+    expect_error(R"({"__metadata__":{"k":"1","j":"2","\u006b":"3"}})", "\"\\u006b\"",
+                 "the metadata \"k\" is given twice");
     expect_error(R"({"__metadata__":{}, "\u005f_metadata__":{}})", "\"\\u005f", "\"__metadata__\" is given twice");
 }
 
@@ -421,45 +434,58 @@ TEST_CASE("offsets must cover the data without holes or overlaps") {
     REQUIRE(reversed);
     CHECK(reversed->tensors()[0].name == "b");
     expect_error(two("[0,2]", "[1,3]"), "\"b\"",
-                 "the tensor \"b\" has data_offsets [1, 3], which overlap the tensor before it; that one ends at 2", range);
-    expect_error(two("[0,2]", "[0,2]"), "\"b\"",
-                 "the tensor \"b\" has data_offsets [0, 2], which overlap the tensor before it; that one ends at 2", range);
-    expect_error(two("[0,2]", "[3,5]"), "\"b\"",
-                 "the tensor \"b\" has data_offsets [3, 5], which leave a hole: the tensor before it ends at 2", range, "12345");
-    expect_error(two("[1,3]", "[3,5]"), "\"a\"",
-                 "the tensor \"a\" has data_offsets [1, 3], which leave a hole: the tensor before it ends at 0", range, "12345");
-    expect_error(two("[2,0]", "[0,2]"), "\"a\"", "the tensor \"a\" has data_offsets [2, 0], which end before they begin", range);
-    expect_error(two("[0,2]", "[2,4]"), "\"b\"",
-                 "the tensor \"b\" has data_offsets [2, 4], but the data is only 3 bytes long; the file is truncated", range, "123");
-    const std::string both = two("[0,2]", "[2,4]");
-    expect_error(file_of(both, "12345"), range, 8 + both.size() + 4, "the data is 5 bytes long, but the tensors end at 4");
-    expect_error(file_of("{}", "1"), range, 10, "the data is 1 bytes long, but the tensors end at 0");
-    expect_error(two("[0,2]", "[2,18446744073709551615]"), "\"b\"",
-                 "the tensor \"b\" has data_offsets [2, 18446744073709551615], but the data is only 4 bytes long; the file "
-                 "is truncated",
+                 "the tensor \"b\" has data_offsets [1, 3], which overlap the tensor before it; that one ends at 2",
                  range);
+    expect_error(two("[0,2]", "[0,2]"), "\"b\"",
+                 "the tensor \"b\" has data_offsets [0, 2], which overlap the tensor before it; that one ends at 2",
+                 range);
+    expect_error(two("[0,2]", "[3,5]"), "\"b\"",
+                 "the tensor \"b\" has data_offsets [3, 5], which leave a hole: the tensor before it ends at 2", range,
+                 "12345");
+    expect_error(two("[1,3]", "[3,5]"), "\"a\"",
+                 "the tensor \"a\" has data_offsets [1, 3], which leave a hole: the tensor before it ends at 0", range,
+                 "12345");
+    expect_error(two("[2,0]", "[0,2]"), "\"a\"",
+                 "the tensor \"a\" has data_offsets [2, 0], which end before they begin", range);
+    expect_error(two("[0,2]", "[2,4]"), "\"b\"",
+                 "the tensor \"b\" has data_offsets [2, 4], but the data is only 3 bytes long; the file is truncated",
+                 range, "123");
+    const std::string both = two("[0,2]", "[2,4]");
+    expect_error(file_of(both, "12345"), range, 8 + both.size() + 4,
+                 "the data is 5 bytes long, but the tensors end at 4");
+    expect_error(file_of("{}", "1"), range, 10, "the data is 1 bytes long, but the tensors end at 0");
+    expect_error(
+        two("[0,2]", "[2,18446744073709551615]"), "\"b\"",
+        "the tensor \"b\" has data_offsets [2, 18446744073709551615], but the data is only 4 bytes long; the file "
+        "is truncated",
+        range);
 }
 
 TEST_CASE("shape, dtype and offsets must agree") {
     expect_error(one_tensor(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])"), "\"a\"",
-                 "the tensor \"a\" has F32 [2], which is 8 bytes, but its data_offsets [0, 4] are 4", errc::out_of_range);
+                 "the tensor \"a\" has F32 [2], which is 8 bytes, but its data_offsets [0, 4] are 4",
+                 errc::out_of_range);
     expect_error(one_tensor(R"("dtype":"U8","shape":[],"data_offsets":[0,4])"), "\"a\"",
                  "the tensor \"a\" has U8 [], which is 1 bytes, but its data_offsets [0, 4] are 4", errc::out_of_range);
     expect_error(one_tensor(R"("dtype":"U8","shape":[0],"data_offsets":[0,4])"), "\"a\"",
-                 "the tensor \"a\" has U8 [0], which is 0 bytes, but its data_offsets [0, 4] are 4", errc::out_of_range);
-    expect_error(one_tensor(R"("dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4])"), "\"a\"",
-                 "the tensor \"a\" has U8 [1, 1, 1, 1, 1, 1, 1, 1, ...], which is 1 bytes, but its data_offsets [0, 4] are 4",
+                 "the tensor \"a\" has U8 [0], which is 0 bytes, but its data_offsets [0, 4] are 4",
                  errc::out_of_range);
+    expect_error(
+        one_tensor(R"("dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4])"), "\"a\"",
+        "the tensor \"a\" has U8 [1, 1, 1, 1, 1, 1, 1, 1, ...], which is 1 bytes, but its data_offsets [0, 4] are 4",
+        errc::out_of_range);
 }
 
 TEST_CASE("a shape whose product overflows is no small tensor") {
-    for (const char* shape : {"[4294967296, 4294967296, 4]", "[9223372036854775808, 2]", "[18446744073709551615, 2, 0]"}) {
+    for (const char* shape :
+         {"[4294967296, 4294967296, 4]", "[9223372036854775808, 2]", "[18446744073709551615, 2, 0]"}) {
         expect_error(one_tensor(R"("dtype":"U8","shape":)" + std::string(shape) + R"(,"data_offsets":[0,4])"), "\"a\"",
                      "the tensor \"a\" has shape " + std::string(shape) + ", whose size does not fit into 64 bits",
                      errc::out_of_range);
     }
     expect_error(one_tensor(R"("dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4])"), "\"a\"",
-                 "the tensor \"a\" has shape [4611686018427387905], whose size does not fit into 64 bits", errc::out_of_range);
+                 "the tensor \"a\" has shape [4611686018427387905], whose size does not fit into 64 bits",
+                 errc::out_of_range);
 }
 
 TEST_CASE("deep nesting is an error, not a crash") {
@@ -494,10 +520,34 @@ bool keeps_its_promises(const safetensors& model, const file_bytes& file) {
 }  // namespace
 
 TEST_CASE("no change to a valid file can crash the parser or break its promises") {
-    const std::string_view tokens[] = {"{",       "}",     "[",      "]",      ",",       ":",        "\"",         "\\",
-                                       "\\ud83d", "\\u00", "\\n",    "0",      "4",       "24",       "-1",         "1e9",
-                                       "\"U8\"",  "\"a\"", "\"F64\"", "\"w\":", "\"shape\"", "\"dtype\"", "__metadata__", "18446744073709551615",
-                                       "[0,4]",   "\xC3",  "\xF0\x9F", "{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}"};
+    const std::string_view tokens[] = {"{",
+                                       "}",
+                                       "[",
+                                       "]",
+                                       ",",
+                                       ":",
+                                       "\"",
+                                       "\\",
+                                       "\\ud83d",
+                                       "\\u00",
+                                       "\\n",
+                                       "0",
+                                       "4",
+                                       "24",
+                                       "-1",
+                                       "1e9",
+                                       "\"U8\"",
+                                       "\"a\"",
+                                       "\"F64\"",
+                                       "\"w\":",
+                                       "\"shape\"",
+                                       "\"dtype\"",
+                                       "__metadata__",
+                                       "18446744073709551615",
+                                       "[0,4]",
+                                       "\xC3",
+                                       "\xF0\x9F",
+                                       "{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}"};
     const file_bytes seeds[] = {three_tensor_file(), file_of("{}", ""), file_of(one_tensor(valid_member), four_bytes),
                                 file_of("{\"__metadata__\":{\"\\ud83d\\ude00\":\"x\"}}", "")};
     std::mt19937 random(20240611);
@@ -526,7 +576,8 @@ TEST_CASE("no change to a valid file can crash the parser or break its promises"
                 }
                 case 4: {  // a deletion
                     const auto most = std::min<std::size_t>(file.size() - static_cast<std::size_t>(where), 6);
-                    file.erase(file.begin() + where, file.begin() + where + static_cast<std::ptrdiff_t>(below(most + 1)));
+                    file.erase(file.begin() + where,
+                               file.begin() + where + static_cast<std::ptrdiff_t>(below(most + 1)));
                     break;
                 }
                 default:  // more data

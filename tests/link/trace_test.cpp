@@ -333,6 +333,14 @@ TEST_CASE("a transfer waits for the end of an outage, but not for one that begin
     CHECK(t.transfer_time(4.5_s, 1000_bit, direction::uplink) == 1.5_s);
 }
 
+TEST_CASE("a rounding error does not make a transfer wait for the end of an outage") {
+    const trace t = recorded("0,0.1,,,\n1,0,,,\n");
+    // 1.1 - 10 * 0.1 is a little more than the 0.1 that the eleventh loop sends
+    CHECK(t.transfer_time(0_s, 1.1_bit, direction::uplink).value() == doctest::Approx(21));
+    for (int loops = 1; loops < 200; ++loops)
+        CHECK(t.transfer_time(0_s, bits(loops / 10.0), direction::uplink).value() == doctest::Approx(2 * loops - 1));
+}
+
 TEST_CASE("a link that is down in the whole trace never delivers") {
     const trace t = recorded("0,0,1000,,\n1,0,1000,,\n");
     CHECK(t.transfer_time(0_s, 1_bit, direction::uplink) == never);

@@ -1,8 +1,10 @@
 // Eigen arrays as numbers: quantity<dim::time, Eigen::ArrayXd>.
 //
 // All arrays of one scenario have the same length. A scalar quantity broadcasts in an expression, but cannot be
-// assigned to a field of Eigen::ArrayXd, which would not know its length: use Eigen::ArrayXd::Constant(n, x). The layout of Eigen types depends on
-// compiler flags, so do not pass such quantities between translation units built with different ones.
+// assigned to a field of Eigen::ArrayXd, which would not know its length: use Eigen::ArrayXd::Constant(n, x).
+//
+// The layout of Eigen types depends on compiler flags, so do not pass such quantities between translation units built
+// with different ones.
 #pragma once
 
 #include <qlroute/core/rep.hpp>

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <concepts>
 #include <type_traits>
+#include <utility>
 
 namespace qlroute {
 
@@ -18,6 +19,8 @@ namespace qlroute {
 ///   log2(a)        element by element
 ///   step(a)        1 where a >= 0, else 0
 ///   smaller(a, b), larger(a, b)   element by element; a or b may be a scalar
+/// and, only where the type's own operators are slow:
+///   combined(op, a, b)   op(a, b) element by element
 template <class T>
 struct rep_traits;
 
@@ -55,5 +58,29 @@ template <representation A, representation B>
 using common_rep_traits =
     rep_traits<std::conditional_t<std::is_arithmetic_v<std::remove_cvref_t<A>>, std::remove_cvref_t<B>,
                                   std::remove_cvref_t<A>>>;
+
+/// Arithmetic as objects, so that rep_traits can be given an operation.
+struct plus {
+    constexpr auto operator()(const auto& a, const auto& b) const { return a + b; }
+};
+struct minus {
+    constexpr auto operator()(const auto& a, const auto& b) const { return a - b; }
+};
+struct times {
+    constexpr auto operator()(const auto& a, const auto& b) const { return a * b; }
+};
+struct over {
+    constexpr auto operator()(const auto& a, const auto& b) const { return a / b; }
+};
+
+/// op(a, b), evaluated. An array that is given up (an rvalue) may be used for the result.
+template <class Operation, representation A, representation B>
+constexpr auto combined(Operation op, A&& a, B&& b) {
+    using traits = common_rep_traits<A, B>;
+    if constexpr (requires { traits::combined(op, std::forward<A>(a), std::forward<B>(b)); })
+        return traits::combined(op, std::forward<A>(a), std::forward<B>(b));
+    else
+        return evaluated_t<decltype(op(a, b))>(op(a, b));
+}
 
 }  // namespace qlroute

@@ -133,32 +133,37 @@ constexpr auto in_units(Expression&& value) {
 
 // --- sums: one unit only -------------------------------------------------------------------------
 
-template <dimension D, class A, class B>
-constexpr auto operator+(const quantity<D, A>& a, const quantity<D, B>& b) {
-    return in_units<D>(a.value() + b.value());
+template <any_quantity A>
+inline constexpr dimension unit_of = std::remove_cvref_t<A>::unit;
+
+template <any_quantity A, any_quantity B>
+    requires same_unit<unit_of<A>, unit_of<B>>
+constexpr auto operator+(A&& a, B&& b) {
+    return in_units<unit_of<A>>(combined(plus{}, std::forward<A>(a).value(), std::forward<B>(b).value()));
 }
-template <dimension D, class A, class B>
-constexpr auto operator-(const quantity<D, A>& a, const quantity<D, B>& b) {
-    return in_units<D>(a.value() - b.value());
+template <any_quantity A, any_quantity B>
+    requires same_unit<unit_of<A>, unit_of<B>>
+constexpr auto operator-(A&& a, B&& b) {
+    return in_units<unit_of<A>>(combined(minus{}, std::forward<A>(a).value(), std::forward<B>(b).value()));
 }
 template <dimension D, class A>
 constexpr auto operator-(const quantity<D, A>& a) {
     return in_units<D>(-a.value());
 }
 
-template <dimension D, dimension E, class A, class B>
-    requires(!same_unit<D, E>)
-constexpr auto operator+(const quantity<D, A>& a, const quantity<E, B>&) {
-    static_assert(same_unit<D, E>, "qlroute: only quantities of one unit can be added; "
-                                   "multiply one of them by a rate or a weight that converts it");
-    return a;
+template <any_quantity A, any_quantity B>
+    requires(!same_unit<unit_of<A>, unit_of<B>>)
+constexpr void operator+(const A&, const B&) {
+    static_assert(same_unit<unit_of<A>, unit_of<B>>,
+                  "qlroute: only quantities of one unit can be added; "
+                  "multiply one of them by a rate or a weight that converts it");
 }
-template <dimension D, dimension E, class A, class B>
-    requires(!same_unit<D, E>)
-constexpr auto operator-(const quantity<D, A>& a, const quantity<E, B>&) {
-    static_assert(same_unit<D, E>, "qlroute: only quantities of one unit can be subtracted; "
-                                   "multiply one of them by a rate or a weight that converts it");
-    return a;
+template <any_quantity A, any_quantity B>
+    requires(!same_unit<unit_of<A>, unit_of<B>>)
+constexpr void operator-(const A&, const B&) {
+    static_assert(same_unit<unit_of<A>, unit_of<B>>,
+                  "qlroute: only quantities of one unit can be subtracted; "
+                  "multiply one of them by a rate or a weight that converts it");
 }
 
 // --- comparisons: scalars of one unit ------------------------------------------------------------
@@ -188,55 +193,64 @@ constexpr std::partial_ordering operator<=>(const quantity<D, A>&, const quantit
 
 // --- products: units multiply --------------------------------------------------------------------
 
-template <dimension D, dimension E, class A, class B>
-constexpr auto operator*(const quantity<D, A>& a, const quantity<E, B>& b) {
-    return in_units<D + E>(a.value() * b.value());
+template <any_quantity A, any_quantity B>
+constexpr auto operator*(A&& a, B&& b) {
+    return in_units<unit_of<A> + unit_of<B>>(combined(times{}, std::forward<A>(a).value(), std::forward<B>(b).value()));
 }
-template <dimension D, dimension E, class A, class B>
-constexpr auto operator/(const quantity<D, A>& a, const quantity<E, B>& b) {
-    return in_units<D - E>(a.value() / b.value());
+template <any_quantity A, any_quantity B>
+constexpr auto operator/(A&& a, B&& b) {
+    return in_units<unit_of<A> - unit_of<B>>(combined(over{}, std::forward<A>(a).value(), std::forward<B>(b).value()));
 }
 
 /// A plain number takes the precision of the quantity: 0.5 * quantity<D, float> is a float.
-template <class Number, dimension D, class A>
+template <class Number, any_quantity A>
     requires std::is_arithmetic_v<Number>
-constexpr auto operator*(Number k, const quantity<D, A>& a) {
-    return in_units<D>(static_cast<scalar_t<A>>(k) * a.value());
+constexpr auto operator*(Number k, A&& a) {
+    using scalar = scalar_t<typename std::remove_cvref_t<A>::rep>;
+    return in_units<unit_of<A>>(combined(times{}, static_cast<scalar>(k), std::forward<A>(a).value()));
 }
-template <class Number, dimension D, class A>
+template <any_quantity A, class Number>
     requires std::is_arithmetic_v<Number>
-constexpr auto operator*(const quantity<D, A>& a, Number k) {
-    return in_units<D>(a.value() * static_cast<scalar_t<A>>(k));
+constexpr auto operator*(A&& a, Number k) {
+    using scalar = scalar_t<typename std::remove_cvref_t<A>::rep>;
+    return in_units<unit_of<A>>(combined(times{}, std::forward<A>(a).value(), static_cast<scalar>(k)));
 }
-template <class Number, dimension D, class A>
+template <any_quantity A, class Number>
     requires std::is_arithmetic_v<Number>
-constexpr auto operator/(const quantity<D, A>& a, Number k) {
-    return in_units<D>(a.value() / static_cast<scalar_t<A>>(k));
+constexpr auto operator/(A&& a, Number k) {
+    using scalar = scalar_t<typename std::remove_cvref_t<A>::rep>;
+    return in_units<unit_of<A>>(combined(over{}, std::forward<A>(a).value(), static_cast<scalar>(k)));
 }
-template <class Number, dimension D, class A>
+template <class Number, any_quantity A>
     requires std::is_arithmetic_v<Number>
-constexpr auto operator/(Number k, const quantity<D, A>& a) {
-    return in_units<dim::none - D>(static_cast<scalar_t<A>>(k) / a.value());
+constexpr auto operator/(Number k, A&& a) {
+    using scalar = scalar_t<typename std::remove_cvref_t<A>::rep>;
+    return in_units<dim::none - unit_of<A>>(combined(over{}, static_cast<scalar>(k), std::forward<A>(a).value()));
 }
 
 // --- functions for terms, element by element -----------------------------------------------------
 
 /// The lesser of two quantities of one unit.
-template <dimension D, class A, class B>
-constexpr auto smaller(const quantity<D, A>& a, const quantity<D, B>& b) {
-    return in_units<D>(common_rep_traits<A, B>::smaller(a.value(), b.value()));
+template <any_quantity A, any_quantity B>
+    requires same_unit<unit_of<A>, unit_of<B>>
+constexpr auto smaller(A&& a, B&& b) {
+    using traits = common_rep_traits<typename std::remove_cvref_t<A>::rep, typename std::remove_cvref_t<B>::rep>;
+    return in_units<unit_of<A>>(traits::smaller(std::forward<A>(a).value(), std::forward<B>(b).value()));
 }
 
 /// The greater of two quantities of one unit.
-template <dimension D, class A, class B>
-constexpr auto larger(const quantity<D, A>& a, const quantity<D, B>& b) {
-    return in_units<D>(common_rep_traits<A, B>::larger(a.value(), b.value()));
+template <any_quantity A, any_quantity B>
+    requires same_unit<unit_of<A>, unit_of<B>>
+constexpr auto larger(A&& a, B&& b) {
+    using traits = common_rep_traits<typename std::remove_cvref_t<A>::rep, typename std::remove_cvref_t<B>::rep>;
+    return in_units<unit_of<A>>(traits::larger(std::forward<A>(a).value(), std::forward<B>(b).value()));
 }
 
 /// max(a, 0).
-template <dimension D, class A>
-constexpr auto positive_part(const quantity<D, A>& a) {
-    return in_units<D>(rep_traits<A>::larger(a.value(), scalar_t<A>(0)));
+template <any_quantity A>
+constexpr auto positive_part(A&& a) {
+    using rep = typename std::remove_cvref_t<A>::rep;
+    return in_units<unit_of<A>>(rep_traits<rep>::larger(std::forward<A>(a).value(), scalar_t<rep>(0)));
 }
 
 /// 1 where a >= 0, else 0: a comparison that arrays can make.

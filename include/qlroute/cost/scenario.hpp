@@ -36,4 +36,13 @@ struct scenario {
     quantity<dim::none, Rep> quality_loss{};  ///< 1 - P(good answer)
 };
 
+/// The scenario of f(field) for every field: from one representation to another.
+template <representation To, representation From>
+constexpr scenario<To> map_fields(const scenario<From>& s, auto f) {
+    return {f(s.new_tokens),     f(s.prefix_tokens), f(s.prefix_hit),    f(s.output_tokens),
+            f(s.prompt_size),    f(s.unseen_history), f(s.token_size),   f(s.rtt),
+            f(s.uplink_rate),    f(s.downlink_rate), f(s.prefill_rate),  f(s.tpot),
+            f(s.kv_size),        f(s.kv_rate),       f(s.queue_delay),   f(s.quality_loss)};
+}
+
 }  // namespace qlroute

@@ -61,8 +61,10 @@ struct cheapest_of {
     }
 
 private:
-    static constexpr auto least(const auto& only) { return only; }
-    static constexpr auto least(const auto& a, const auto& b, const auto&... more) { return least(smaller(a, b), more...); }
+    static constexpr auto least(auto only) { return only; }
+    static constexpr auto least(auto a, auto b, auto... more) {
+        return least(smaller(std::move(a), std::move(b)), std::move(more)...);
+    }
 };
 
 template <class T>

@@ -19,7 +19,6 @@
 #include <cstdio>
 #include <limits>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -102,17 +101,18 @@ inline constexpr std::array all_unit_words{
     unit_words{dim::power, "a power", "\"3 W\""},
 };
 
-constexpr const unit_words* words_for(dimension unit) {
+/// By value: under -fsanitize=undefined GCC 12 refuses to compare an address in a constant expression.
+constexpr std::optional<unit_words> words_for(dimension unit) {
     for (const auto& one : all_unit_words)
-        if (one.unit == unit) return &one;
-    return nullptr;
+        if (one.unit == unit) return one;
+    return std::nullopt;
 }
 
-/// A unit that has a name can be parsed and printed; a square of seconds cannot.
+/// One number whose unit has a name can be parsed and printed; a square of seconds cannot.
 template <class Q>
-concept written_quantity =
-    any_quantity<Q> && std::floating_point<typename std::remove_cvref_t<Q>::rep> &&
-    words_for(std::remove_cvref_t<Q>::unit) != nullptr;
+inline constexpr bool has_text = false;
+template <dimension D, std::floating_point Rep>
+inline constexpr bool has_text<quantity<D, Rep>> = words_for(D).has_value();
 
 constexpr const unit_atom* find_atom(std::string_view symbol) {
     for (const auto& one : unit_atoms)
@@ -173,7 +173,8 @@ inline result<double> parse_in(std::string_view text, const unit_words& wanted) 
     const bool is_hexadecimal = (digits == "0" || digits == "-0") && end < text.size() && (text[end] | 0x20) == 'x';
     const auto number = parse_number(digits);
     if (!number || is_hexadecimal)
-        return expected(wanted.unit == dim::none ? "a finite number" : "a finite number and a unit", errc::malformed, 0, "");
+        return expected(wanted.unit == dim::none ? "a finite number" : "a finite number and a unit", errc::malformed, 0,
+                        "");
 
     const bool has_blank = end + 1 < text.size() && text[end] == ' ';
     const std::size_t unit_at = has_blank ? end + 1 : end;
@@ -183,14 +184,17 @@ inline result<double> parse_in(std::string_view text, const unit_words& wanted) 
     };
     const auto value = in_unit(*number, unit);
     if (!value)
-        return wrong(errc::malformed, unit_at, ": unknown unit " + quoted(unit) + "; use " + units_that_fit(wanted.unit));
+        return wrong(errc::malformed, unit_at,
+                     ": unknown unit " + quoted(unit) + "; use " + units_that_fit(wanted.unit));
     if (value->unit != wanted.unit) {
-        if (unit.empty()) return wrong(errc::malformed, unit_at, ", which has no unit; use " + units_that_fit(wanted.unit));
-        const auto* words = words_for(value->unit);
-        return wrong(errc::malformed, unit_at, ", which is " + std::string(words != nullptr ? words->name : "another unit"));
+        if (unit.empty())
+            return wrong(errc::malformed, unit_at, ", which has no unit; use " + units_that_fit(wanted.unit));
+        const auto words = words_for(value->unit);
+        return wrong(errc::malformed, unit_at, ", which is " + std::string(words ? words->name : "another unit"));
     }
     if (!std::isfinite(value->value)) return wrong(errc::out_of_range, 0, ", which is too large");
-    if (value->value == 0 && (*number != 0 || unit == "dB")) return wrong(errc::out_of_range, 0, ", which is too small");
+    if (value->value == 0 && (*number != 0 || unit == "dB"))
+        return wrong(errc::out_of_range, 0, ", which is too small");
     return value->value;
 }
 
@@ -281,22 +285,23 @@ inline std::string text_of(three_digits number) {
 }
 
 inline std::string text_in(double value, dimension unit) {
+    const bool has_prefix = std::isfinite(value) && value != 0;
     std::string number;
     std::string_view symbol;
     for (const auto& one : printed_units) {
         if (one.unit != unit) continue;
         const double scale = in_unit(1, one.symbol)->value;
         const double magnitude = std::abs(value) / scale;
-        if (std::isfinite(magnitude) && value != 0) {
+        if (has_prefix && std::isfinite(magnitude)) {
             const three_digits rounded = round_to_three(magnitude);
             // 999.6 ms rounds to 1 s, so it is the rounded number that must reach 1
             if (!number.empty() && rounded.exponent < 0) break;
             number = text_of(rounded);
             symbol = one.symbol;
-        } else {  // no prefix fits better than another: the first unit without one
+        } else {
             number = value == 0 ? "0" : std::isnan(value) ? "nan" : "inf";
             symbol = one.symbol;
-            if (scale >= 1 && !(std::isfinite(value) && value != 0)) break;
+            if (!has_prefix && scale >= 1) break;
         }
     }
     if (value < 0) number.insert(0, 1, '-');
@@ -321,18 +326,19 @@ inline std::string text_in(double value, dimension unit) {
 /// Thread-safety: that of parse_number().
 template <any_quantity Q>
 result<std::remove_cvref_t<Q>> parse_quantity(std::string_view text) {
-    static_assert(detail::written_quantity<Q>, "qlroute: only a quantity of one number, in a unit that has a name "
-                                               "(a time, a data rate, a price per token, ...), has a text form");
+    static_assert(detail::has_text<std::remove_cvref_t<Q>>,
+                  "qlroute: only a quantity of one number, in a unit that has a name "
+                  "(a time, a data rate, a price per token, ...), has a text form");
     using quantity = std::remove_cvref_t<Q>;
     using rep = typename quantity::rep;
-    constexpr const detail::unit_words& words = *detail::words_for(quantity::unit);
+    constexpr detail::unit_words words = *detail::words_for(quantity::unit);
     const auto value = detail::parse_in(text, words);
     if (!value) return value.error();
     const bool fits = std::abs(*value) <= static_cast<double>(std::numeric_limits<rep>::max());
     if (!fits || (*value != 0 && static_cast<rep>(*value) == 0))
         return error{.code = errc::out_of_range,
-                     .message = "expected " + std::string(words.name) + " such as " + std::string(words.example) + ", got " +
-                                detail::quoted(text) + ", which is too " + (fits ? "small" : "large")};
+                     .message = "expected " + std::string(words.name) + " such as " + std::string(words.example) +
+                                ", got " + detail::quoted(text) + ", which is too " + (fits ? "small" : "large")};
     return quantity(static_cast<rep>(*value));
 }
 
@@ -346,8 +352,9 @@ result<std::remove_cvref_t<Q>> parse_quantity(std::string_view text) {
 /// What is not finite becomes "inf s" or "nan s", which it does not read. Thread-safety: safe.
 template <any_quantity Q>
 std::string to_text(const Q& value) {
-    static_assert(detail::written_quantity<Q>, "qlroute: only a quantity of one number, in a unit that has a name "
-                                               "(a time, a data rate, a price per token, ...), has a text form");
+    static_assert(detail::has_text<std::remove_cvref_t<Q>>,
+                  "qlroute: only a quantity of one number, in a unit that has a name "
+                  "(a time, a data rate, a price per token, ...), has a text form");
     return detail::text_in(static_cast<double>(value.value()), Q::unit);
 }
 

@@ -97,7 +97,7 @@ constexpr std::uint64_t size_of(tensor_dtype dtype) { return detail::dtypes[stat
 /// A C++ type that some dtype is made of: fixed-width integers, float and double. There is none for
 /// BOOL (a byte of it need not be 0 or 1), F16, BF16 and F8: convert tensor_view::data yourself.
 template <class T>
-concept tensor_element = detail::dtype_of<T>.has_value();
+concept tensor_element = static_cast<bool>(detail::dtype_of<T>);
 
 /// One tensor, row-major. Lifetime: that of the safetensors it came from, and of its bytes.
 struct tensor_view {
@@ -141,7 +141,9 @@ inline error error_at(std::size_t offset, errc code, std::string_view what) {
 /// Length of the well-formed UTF-8 sequence at the start of `text`; 0 if there is none.
 constexpr std::size_t utf8_length(std::string_view text) {
     const auto byte = [text](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    const auto between = [byte](std::size_t i, unsigned low, unsigned high) { return byte(i) >= low && byte(i) <= high; };
+    const auto between = [byte](std::size_t i, unsigned low, unsigned high) {
+        return byte(i) >= low && byte(i) <= high;
+    };
     if (text.empty()) return 0;
     const unsigned lead = byte(0);
     if (lead < 0x80) return 1;
@@ -195,7 +197,8 @@ public:
         });
         if (!read) return false;
         blanks();
-        if (here_ < text_.size()) return fail("expected nothing but blanks after the header's last '}', found " + found());
+        if (here_ < text_.size())
+            return fail("expected nothing but blanks after the header's last '}', found " + found());
         return true;
     }
 
@@ -273,7 +276,8 @@ private:
         }
         if (here_ == first) return fail("expected a whole number, found " + found());
         if (text_[first] == '0' && here_ - first > 1) return fail("a number may not begin with 0", offset_ + first);
-        if (at('.') || at('e') || at('E')) return fail("expected a whole number, found a fraction or an exponent", offset_ + first);
+        if (at('.') || at('e') || at('E'))
+            return fail("expected a whole number, found a fraction or an exponent", offset_ + first);
         return true;
     }
 
@@ -336,7 +340,7 @@ private:
         if (text_.size() - here_ < 5) return false;
         for (std::size_t i = 1; i <= 4; ++i) {
             const char c = text_[here_ + i];
-            const int digit = is_digit(c)              ? c - '0'
+            const int digit = is_digit(c)            ? c - '0'
                               : c >= 'a' && c <= 'f' ? c - 'a' + 10
                               : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                                      : -1;
@@ -375,10 +379,11 @@ private:
             return fail("a tensor has \"dtype\", \"shape\" and \"data_offsets\", but no " + quoted(key), key_at);
         });
         if (!read) return false;
-        if (!has_dtype || !has_shape || !has_offsets)
-            return fail("the tensor " + quoted(name) + " has no \"" +
-                            (!has_dtype ? "dtype" : !has_shape ? "shape" : "data_offsets") + '"',
-                        where);
+        const auto needs = [&](bool seen, std::string_view key) {
+            return seen || fail("the tensor " + quoted(name) + " has no " + quoted(key), where);
+        };
+        if (!needs(has_dtype, "dtype") || !needs(has_shape, "shape") || !needs(has_offsets, "data_offsets"))
+            return false;
         header_.tensors.push_back(record);
         return true;
     }
@@ -387,7 +392,8 @@ private:
         const std::size_t where = offset_ + here_;
         std::string_view name;
         if (!string(name)) return false;
-        const auto* known = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& one) { return one.name == name; });
+        const auto* known =
+            std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& one) { return one.name == name; });
         if (known == dtypes.end()) {
             std::string what = "unknown dtype " + quoted(name) + "; known are";
             for (const auto& one : dtypes) what += ' ' + std::string(one.name);
@@ -457,22 +463,25 @@ public:
     static result<safetensors> parse(std::span<const std::byte> file) {
         constexpr std::size_t prefix = sizeof(std::uint64_t);
         if (file.size() < prefix)
-            return detail::error_at(file.size(), errc::malformed,
-                                    "a safetensors file begins with the length of its header in 8 bytes, but this one has " +
-                                        std::to_string(file.size()) + " bytes");
+            return detail::error_at(
+                file.size(), errc::malformed,
+                "a safetensors file begins with the length of its header in 8 bytes, but this one has " +
+                    std::to_string(file.size()) + " bytes");
         std::uint64_t length = 0;
         std::memcpy(&length, file.data(), prefix);
         if (length > longest_header)
             return detail::error_at(0, errc::out_of_range,
-                                    "the header's length is " + std::to_string(length) + ", more than the format's limit of " +
-                                        std::to_string(longest_header) + "; is this a safetensors file?");
+                                    "the header's length is " + std::to_string(length) +
+                                        ", more than the format's limit of " + std::to_string(longest_header) +
+                                        "; is this a safetensors file?");
         if (length > file.size() - prefix)
             return detail::error_at(0, errc::out_of_range,
                                     "the header's length is " + std::to_string(length) + ", but only " +
                                         std::to_string(file.size() - prefix) +
                                         " bytes follow; the file is truncated or not a safetensors file");
 
-        const std::string_view text(reinterpret_cast<const char*>(file.data()) + prefix, static_cast<std::size_t>(length));
+        const std::string_view text(reinterpret_cast<const char*>(file.data()) + prefix,
+                                    static_cast<std::size_t>(length));
         detail::safetensors_header header;
         detail::safetensors_header_parser parser(text, prefix, header);
         if (!parser.parse()) return parser.why();
@@ -511,8 +520,9 @@ public:
 
     /// The tensor of that name, or null.
     const tensor_view* find(std::string_view name) const noexcept {
-        const auto found = std::lower_bound(by_name_.begin(), by_name_.end(), name,
-                                            [this](std::size_t i, std::string_view key) { return tensors_[i].name < key; });
+        const auto found =
+            std::lower_bound(by_name_.begin(), by_name_.end(), name,
+                             [this](std::size_t i, std::string_view key) { return tensors_[i].name < key; });
         return found != by_name_.end() && tensors_[*found].name == name ? &tensors_[*found] : nullptr;
     }
 
@@ -558,9 +568,8 @@ private:
                 return error_at(again.where, errc::malformed, "the tensor " + quoted(again.name) + " is given twice");
 
         metadata_ = std::move(header.metadata);
-        std::sort(metadata_.begin(), metadata_.end(), [](const auto& a, const auto& b) {
-            return std::pair(a.key, a.where) < std::pair(b.key, b.where);
-        });
+        std::sort(metadata_.begin(), metadata_.end(),
+                  [](const auto& a, const auto& b) { return std::pair(a.key, a.where) < std::pair(b.key, b.where); });
         for (std::size_t i = 1; i < metadata_.size(); ++i)
             if (metadata_[i].key == metadata_[i - 1].key)
                 return error_at(metadata_[i].where, errc::malformed,
@@ -588,10 +597,11 @@ private:
             for (const auto dimension : shape)
                 if (size) size = detail::checked_product(*size, dimension);
             if (size) size = detail::checked_product(*size, size_of(one.dtype));
-            if (!size) return wrong("has shape " + detail::shape_text(shape) + ", whose size does not fit into 64 bits");
+            if (!size)
+                return wrong("has shape " + detail::shape_text(shape) + ", whose size does not fit into 64 bits");
             if (*size != one.end - one.begin)
-                return wrong("has " + std::string(name_of(one.dtype)) + ' ' + detail::shape_text(shape) + ", which is " +
-                             std::to_string(*size) + " bytes, but its data_offsets " + range + " are " +
+                return wrong("has " + std::string(name_of(one.dtype)) + ' ' + detail::shape_text(shape) +
+                             ", which is " + std::to_string(*size) + " bytes, but its data_offsets " + range + " are " +
                              std::to_string(one.end - one.begin));
             covered = one.end;
             tensors_.push_back({one.name, one.dtype, shape,
@@ -607,15 +617,15 @@ private:
     /// Why `tensor` is not what values() was asked for.
     std::optional<error> mismatch(const tensor_view* tensor, std::string_view name, tensor_dtype dtype,
                                   std::span<const std::uint64_t> shape, std::size_t alignment) const {
-        const std::string expected =
-            "expected " + std::string(name_of(dtype)) + ' ' + detail::shape_text(shape) + " for the tensor " +
-            detail::quoted(name) + ", found ";
+        const std::string expected = "expected " + std::string(name_of(dtype)) + ' ' + detail::shape_text(shape) +
+                                     " for the tensor " + detail::quoted(name) + ", found ";
         if (tensor == nullptr) return error{.code = errc::missing, .message = expected + "no tensor of that name"};
         const std::size_t offset = data_offset_ + static_cast<std::size_t>(tensor->data.data() - data_);
         if (tensor->dtype != dtype || !std::ranges::equal(tensor->shape, shape))
-            return error{.code = errc::malformed,
-                         .message = expected + std::string(name_of(tensor->dtype)) + ' ' + detail::shape_text(tensor->shape),
-                         .offset = offset};
+            return error{
+                .code = errc::malformed,
+                .message = expected + std::string(name_of(tensor->dtype)) + ' ' + detail::shape_text(tensor->shape),
+                .offset = offset};
         if (!tensor->data.empty() && reinterpret_cast<std::uintptr_t>(tensor->data.data()) % alignment != 0)
             return error{.code = errc::unsupported,
                          .message = expected + "it at byte " + std::to_string(offset) +

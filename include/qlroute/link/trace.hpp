@@ -293,11 +293,9 @@ inline trace::trace(std::vector<trace_sample> samples)
 }
 
 inline seconds trace::place_in_loop(seconds t) const noexcept {
-    const double since_first = (t - samples_.front().at).value();
-    if (!std::isfinite(since_first)) return seconds{};
-    seconds place(std::fmod(since_first, duration_.value()));
+    seconds place(std::fmod((t - samples_.front().at).value(), duration_.value()));
     if (place < seconds{}) place += duration_;
-    // A tiny negative remainder plus the duration rounds to the duration, which is the start of the next loop.
+    // False for NaN, and for a tiny negative remainder, which plus the duration rounds to the duration.
     return place < duration_ ? place : seconds{};
 }
 

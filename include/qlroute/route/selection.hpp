@@ -18,7 +18,7 @@ template <any_quantity Cost = seconds>
 struct decision {
     std::size_t where = 0;  ///< index of the endpoint
     Cost cost{};            ///< what the objective says of it
-    scenario<> facts;       ///< what that was computed from
+    scenario<> facts{};     ///< what that was computed from
     bool can_serve = true;  ///< it is available and its context window is large enough
     bool switched = false;  ///< the last turn ran elsewhere
 

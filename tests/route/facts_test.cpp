@@ -1,0 +1,109 @@
+#include <qlroute/route/facts.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace qlroute;
+
+namespace {
+
+constexpr endpoint edge{.name = "edge",
+                        .remote = true,
+                        .prefill_rate = 1000_tok_s,
+                        .tpot = 10_ms / 1_tok,
+                        .kv_size = 100_KiB / 1_tok,
+                        .kv_lifetime = 60_s,
+                        .kv_rate = 1_Gbps,
+                        .extra_rtt = 8_ms,
+                        .request_overhead = 600_B,
+                        .token_size = 300_B / 1_tok};
+constexpr link_state link{.uplink_rate = 5_Mbps, .downlink_rate = 20_Mbps, .rtt = 30_ms};
+constexpr turn question{.prefix_tokens = 1000_tok,
+                        .new_tokens = 50_tok,
+                        .history_size = 4000_B,
+                        .prompt_size = 200_B,
+                        .expected_output = 100_tok,
+                        .now = 100_s};
+
+constexpr kv_residency holding(tokens cached, bits seen, seconds last_used = 90_s) {
+    return {.cached = {cached, 4_B / 1_tok * cached}, .text_seen = seen, .last_used = last_used};
+}
+
+}  // namespace
+
+TEST_CASE("an endpoint that has seen nothing misses the whole history and its text") {
+    const auto s = facts_for(edge, {}, question, link, 0.75);
+    CHECK(s.prefix_tokens == 1000_tok);
+    CHECK(s.prefix_hit == 0_tok);
+    CHECK(s.new_tokens == 50_tok);
+    CHECK(s.output_tokens == 100_tok);
+    CHECK(s.unseen_history == 4000_B);
+    CHECK(s.prompt_size == 800_B);
+    CHECK(s.rtt == 38_ms);
+    CHECK(s.uplink_rate == 5_Mbps);
+    CHECK(s.downlink_rate == 20_Mbps);
+    CHECK(s.token_size == 300_B / 1_tok);
+    CHECK(s.prefill_rate == 1000_tok_s);
+    CHECK(s.tpot == 10_ms / 1_tok);
+    CHECK(s.kv_size == 100_KiB / 1_tok);
+    CHECK(s.kv_rate == 1_Gbps);
+    CHECK(s.quality_loss == ratio(0.25));
+}
+
+TEST_CASE("what an endpoint holds is neither read nor sent again") {
+    const auto s = facts_for(edge, holding(600_tok, 3000_B), question, link, 1);
+    CHECK(s.prefix_hit == 600_tok);
+    CHECK(s.unseen_history == 1000_B);
+    CHECK(s.prompt_size == 800_B);
+}
+
+TEST_CASE("a stateless protocol sends the seen history with the prompt") {
+    endpoint stateless = edge;
+    stateless.resends_history = true;
+    const auto s = facts_for(stateless, holding(1000_tok, 3000_B), question, link, 1);
+    CHECK(s.unseen_history == 1000_B);
+    CHECK(s.prompt_size == 3800_B);
+    CHECK(s.prefix_hit == 1000_tok);
+}
+
+TEST_CASE("on the device itself nothing crosses the link") {
+    endpoint device = edge;
+    device.remote = false;
+    const auto s = facts_for(device, {}, question, link, 1);
+    CHECK(s.rtt == 0_s);
+    CHECK(s.prompt_size == 0_bit);
+    CHECK(s.unseen_history == 0_bit);
+    CHECK(s.token_size == 0_bit / 1_tok);
+    CHECK(s.prefix_hit == 0_tok);
+}
+
+TEST_CASE("a cache unused for longer than its lifetime is gone, its text is not") {
+    CHECK(facts_for(edge, holding(600_tok, 3000_B, 40_s), question, link, 1).prefix_hit == 600_tok);
+    const auto s = facts_for(edge, holding(600_tok, 3000_B, 39_s), question, link, 1);
+    CHECK(s.prefix_hit == 0_tok);
+    CHECK(s.unseen_history == 1000_B);
+}
+
+TEST_CASE("no more is cached than the cache can hold") {
+    endpoint small = edge;
+    small.kv_capacity = 400_tok;
+    CHECK(facts_for(small, holding(600_tok, 3000_B), question, link, 1).prefix_hit == 400_tok);
+    CHECK(still_cached(small, holding(600_tok, 3000_B), 100_s).text == 1600_B);
+}
+
+TEST_CASE("a question that was read before is not new, but one token is always evaluated") {
+    CHECK(facts_for(edge, holding(1020_tok, 4000_B), question, link, 1).new_tokens == 30_tok);
+    CHECK(facts_for(edge, holding(1050_tok, 4000_B), question, link, 1).new_tokens == 1_tok);
+    CHECK(facts_for(edge, holding(1050_tok, 4000_B), question, link, 1).prefix_hit == 1000_tok);
+}
+
+TEST_CASE("an endpoint serves a turn when it is up and its context window is large enough") {
+    endpoint e = edge;
+    CHECK(can_serve(e, question));
+    e.context_window = 1150_tok;
+    CHECK(can_serve(e, question));
+    e.context_window = 1149_tok;
+    CHECK(!can_serve(e, question));
+    e.context_window = 0_tok;
+    e.available = false;
+    CHECK(!can_serve(e, question));
+}
