@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <concepts>
-#include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "support/filled.hpp"
 
@@ -168,8 +168,7 @@ TEST_CASE_TEMPLATE("functions work element by element", Rep, QLROUTE_TEST_REPS) 
     static_assert(std::same_as<decltype(smaller(a, b)), quantity<dim::time, Rep>>);
     static_assert(std::same_as<decltype(positive_part(a)), quantity<dim::time, Rep>>);
     static_assert(std::same_as<decltype(step(a)), quantity<dim::none, Rep>>);
-    static_assert(std::same_as<decltype(log2(ratio(8) * step(a))), quantity<dim::none, Rep>> ||
-                  std::same_as<Rep, float>);
+    static_assert(std::same_as<decltype(log2(step(a))), quantity<dim::none, Rep>>);
 }
 
 TEST_CASE("a quantity converts between precisions and fills an array") {

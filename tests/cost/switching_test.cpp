@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <concepts>
 
 #include <qlroute/cost/communication.hpp>

@@ -222,6 +222,13 @@ TEST_CASE("time must not go back") {
     CHECK(e.offset == header.size() + 12);
 }
 
+TEST_CASE("only time must not go back, wherever its column is") {
+    CHECK(trace::parse("uplink_bps,t_s,downlink_bps,rtt_s,snr_db\n9,0,,,\n8,1,,,\n"));
+    const error e = fault("uplink_bps,t_s,downlink_bps,rtt_s,snr_db\n8,1,,,\n9,0,,,\n");
+    CHECK(e.message == "line 3, column t_s: expected a time not before that of the line above, found \"0\"");
+    CHECK(e.offset == header.size() + 7 + 2);
+}
+
 // --- the loop ------------------------------------------------------------------------------------
 
 TEST_CASE("a sample holds until the next one, the last as long as the one before it") {

@@ -64,7 +64,7 @@ struct last_value {
 /// scatter about a mean that stays (static Wi-Fi and LTE, satellite uplink), worse where they jump (Wi-Fi, walking:
 /// 53 % mean error with 0.2 and 76 % with 0.5, against 43 %). The faster the user moves, the smaller `keep`.
 struct ewma {
-    ratio keep = 0.8;
+    ratio keep = 0.5;
     bits_per_second prior = outage_rate;
 
     std::optional<bits_per_second> average{};

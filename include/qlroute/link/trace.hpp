@@ -328,7 +328,7 @@ inline seconds trace::transfer_time(seconds start, bits size, direction way) con
     constexpr seconds never(std::numeric_limits<double>::infinity());
     constexpr bits everything(std::numeric_limits<double>::infinity());
     if (!(size > bits{})) return seconds{};
-    if (!measures(way) || size == everything) return never;
+    if (!measures(way)) return never;
 
     const seconds place = place_in_loop(start);
     const bits per_loop = send_for_one_loop(place, everything, rates(way)).sent;

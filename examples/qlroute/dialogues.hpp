@@ -1,0 +1,48 @@
+// Dialogues as JSON lines.
+#pragma once
+
+#include <qlroute/text/message.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <istream>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What the user does next.
+struct user_turn {
+    std::string text;
+    std::optional<std::size_t> edit;   // replaces the user's edit-th message (0-based); what follows it is dropped
+    std::optional<std::string> reply;  // the answer that was recorded, if one was
+};
+
+/// {"id": ..., "turns": [text or {"text": ..., "edit": k}, ...], "assistant_ref": [text, ...]?}; other keys are ignored.
+struct dialogue {
+    std::string id;
+    std::vector<user_turn> turns;
+};
+
+/// Calls `each` for every good line; bad lines are reported on stderr as "name:line: why" and skipped. Empty lines are
+/// no lines. Returns how many were bad.
+std::size_t read_dialogues(std::istream& in, const std::string& name, const std::function<void(const dialogue&)>& each);
+
+/// A dialogue as it unfolds: the user's moves, and replies.
+class conversation {
+public:
+    /// The user's move: appended, or in the place of an earlier message.
+    void say(const user_turn& turn);
+    /// The answer, by its text or, where that is not known, by its length.
+    void answer(const std::optional<std::string>& text, qlroute::tokens length);
+    /// Everything said so far. Valid until the next call of say() or answer().
+    const std::vector<qlroute::message>& messages();
+
+private:
+    struct spoken {
+        qlroute::role from;
+        std::string text;
+        qlroute::tokens size;
+    };
+    std::vector<spoken> said_;
+    std::vector<qlroute::message> views_;
+};

@@ -1,0 +1,335 @@
+#include "settings.hpp"
+
+#include "files.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <string_view>
+#include <utility>
+
+using namespace qlroute;
+using nlohmann::json;
+
+std::span<const std::byte> lexical_weights();  // generated from models/lexical.safetensors
+
+namespace {
+
+lexical_difficulty built_in_predictor() {
+    auto predictor = lexical_difficulty::view(lexical_weights());
+    if (!predictor) throw std::logic_error(predictor.error().message);
+    return *predictor;
+}
+
+constexpr std::pair<std::string_view, double> abilities[] = {{"small", 0}, {"medium", 1}, {"large", 2}, {"frontier", 3}};
+
+/// One JSON object of the configuration. Every key must be asked for; finish() complains of the others.
+class section {
+public:
+    section(const json& object, std::string file, std::string path)
+        : object_(&object), file_(std::move(file)), path_(std::move(path)) {
+        if (!object.is_object()) fail_here("expected an object, such as {...}, got " + object.dump());
+    }
+
+    [[noreturn]] void fail(std::string_view key, const std::string& why) const {
+        throw usage_error(file_ + ": " + path_ + (path_.empty() ? "" : ".") + std::string(key) + ": " + why);
+    }
+    [[noreturn]] void fail_here(const std::string& why) const {
+        throw usage_error(file_ + ": " + (path_.empty() ? "the whole file" : path_) + ": " + why);
+    }
+
+    const json* find(std::string_view key) {
+        asked_.emplace_back(key);
+        const auto at = object_->find(std::string(key));
+        return at == object_->end() ? nullptr : &*at;
+    }
+    const json& need(std::string_view key, const std::string& expected) {
+        const json* value = find(key);
+        if (value == nullptr) fail(key, "missing; expected " + expected);
+        return *value;
+    }
+    section child(std::string_view key, const json& value) const {
+        return section(value, file_, path_ + (path_.empty() ? "" : ".") + std::string(key));
+    }
+    section child(std::string_view key, std::size_t index, const json& value) const {
+        return section(value, file_, path_ + (path_.empty() ? "" : ".") + std::string(key) + "[" + std::to_string(index) + "]");
+    }
+
+    /// A quantity written as text with its unit: "38 ms".
+    template <any_quantity Q>
+    void read(std::string_view key, Q& into) {
+        const json* value = find(key);
+        if (value == nullptr) return;
+        if (!value->is_string())
+            fail(key, "expected a text with a number and a unit, such as \"" + to_text(into) + "\", got " + value->dump());
+        const auto quantity = parse_quantity<Q>(value->get_ref<const std::string&>());
+        if (!quantity) fail(key, quantity.error().message);
+        if (quantity->value() < 0) fail(key, "must not be negative, got " + value->dump());
+        into = *quantity;
+    }
+
+    /// A plain number between two bounds.
+    void read(std::string_view key, double& into, double least, double most) {
+        const json* value = find(key);
+        if (value == nullptr) return;
+        const bool number = value->is_number() && std::isfinite(value->get<double>());
+        if (!number || value->get<double>() < least || value->get<double>() > most) {
+            const std::string top = std::isinf(most) ? "" : " to " + json(most).dump();
+            fail(key, "expected a number, " + json(least).dump() + (top.empty() ? " or more" : top) + ", got " + value->dump());
+        }
+        into = value->get<double>();
+    }
+
+    void read(std::string_view key, bool& into) {
+        const json* value = find(key);
+        if (value == nullptr) return;
+        if (!value->is_boolean()) fail(key, "expected true or false, got " + value->dump());
+        into = value->get<bool>();
+    }
+
+    std::string choice(std::string_view key, const std::string& fallback, std::initializer_list<std::string_view> allowed) {
+        const json* value = find(key);
+        if (value == nullptr) return fallback;
+        std::string all;
+        for (const auto each : allowed) {
+            if (value->is_string() && value->get_ref<const std::string&>() == each) return std::string(each);
+            all += (all.empty() ? "" : ", ") + std::string(each);
+        }
+        fail(key, "expected one of " + all + ", got " + value->dump());
+    }
+
+    void finish() const {
+        for (const auto& [key, value] : object_->items()) {
+            if (std::find(asked_.begin(), asked_.end(), key) != asked_.end()) continue;
+            std::string all;
+            for (const auto& each : asked_) all += (all.empty() ? "" : ", ") + each;
+            fail(key, "unknown key; known here are " + all);
+        }
+    }
+
+private:
+    const json* object_;
+    std::string file_;
+    std::string path_;
+    std::vector<std::string> asked_;
+};
+
+endpoint read_endpoint(section& at, std::deque<std::string>& names) {
+    const json& name = at.need("name", "a text, such as \"phone\"");
+    if (!name.is_string() || name.get_ref<const std::string&>().empty())
+        at.fail("name", "expected a text that is not empty, got " + name.dump());
+    names.push_back(name.get<std::string>());
+
+    endpoint e;
+    e.name = names.back();
+    at.read("remote", e.remote);
+    at.read("available", e.available);
+    if (const json* ability = at.find("ability")) {
+        const auto known = std::find_if(std::begin(abilities), std::end(abilities), [&](const auto& each) {
+            return ability->is_string() && ability->get_ref<const std::string&>() == each.first;
+        });
+        const bool number = ability->is_number() && ability->get<double>() >= 0 && ability->get<double>() <= 3;
+        if (known != std::end(abilities)) e.ability = known->second;
+        else if (number) e.ability = ability->get<double>();
+        else at.fail("ability", "expected small, medium, large, frontier or a number from 0 to 3, got " + ability->dump());
+    }
+    at.read("usual_success", e.usual_success, 0, 1);
+    at.need("prefill_rate", "a rate such as \"220 tok/s\"");
+    at.need("tpot", "a time per token such as \"45 ms/tok\"");
+    at.read("prefill_rate", e.prefill_rate);
+    at.read("tpot", e.tpot);
+    at.read("queue_delay", e.queue_delay);
+    at.read("context_window", e.context_window);
+    at.read("kv_size", e.kv_size);
+    at.read("kv_capacity", e.kv_capacity);
+    at.read("kv_lifetime", e.kv_lifetime);
+    at.read("kv_rate", e.kv_rate);
+    at.read("extra_rtt", e.extra_rtt);
+    at.read("request_overhead", e.request_overhead);
+    at.read("token_size", e.token_size);
+    at.read("resends_history", e.resends_history);
+    at.finish();
+    if (const auto fault = fault_in(e)) at.fail_here(fault->message);
+    return e;
+}
+
+link_state read_link(section at, link_state link) {
+    // Either rates, or a radio from which they follow.
+    if (at.find("snr") == nullptr && at.find("bandwidth") == nullptr) {
+        at.read("uplink_rate", link.uplink_rate);
+        at.read("downlink_rate", link.downlink_rate);
+        at.read("rtt", link.rtt);
+        at.finish();
+        return link;
+    }
+    const json& text = at.need("snr", "a ratio such as \"12 dB\"");
+    if (!text.is_string()) at.fail("snr", "expected a text with a number and a unit, such as \"12 dB\", got " + text.dump());
+    const auto snr = parse_quantity<ratio>(text.get_ref<const std::string&>());
+    if (!snr) at.fail("snr", snr.error().message);
+    hertz bandwidth(20e6);
+    at.need("bandwidth", "a frequency such as \"20 MHz\"");
+    at.read("bandwidth", bandwidth);
+    if (at.choice("spectral_efficiency", "truncated_shannon", {"truncated_shannon", "cqi_table"}) == "cqi_table") {
+        link.uplink_rate = link.downlink_rate = rate(*snr, bandwidth, cqi_table{});
+    } else {
+        link.uplink_rate = rate(*snr, bandwidth, truncated_shannon::uplink());
+        link.downlink_rate = rate(*snr, bandwidth, truncated_shannon::downlink());
+    }
+    at.read("rtt", link.rtt);
+    at.finish();
+    return link;
+}
+
+any_estimator read_estimator(section at) {
+    const std::string type = at.choice("type", "last_value", {"last_value", "ewma", "harmonic_mean"});
+    any_estimator estimator = last_value{};
+    if (type == "harmonic_mean") estimator = harmonic_mean<>{};
+    if (type == "ewma") {
+        ewma smooth;
+        double keep = smooth.keep.value();
+        at.read("keep", keep, 0, 0.999999);
+        smooth.keep = keep;
+        estimator = smooth;
+    }
+    at.finish();
+    return estimator;
+}
+
+term_weights read_weights(section at) {
+    term_weights w;
+    constexpr double any = std::numeric_limits<double>::infinity();
+    at.read("quality_loss", w.quality_loss);
+    at.read("uplink", w.uplink, 0, any);
+    at.read("queueing", w.queueing, 0, any);
+    at.read("switching", w.switching, 0, any);
+    at.read("prefill", w.prefill, 0, any);
+    at.read("decode", w.decode, 0, any);
+    at.read("downlink", w.downlink, 0, any);
+    at.finish();
+    return w;
+}
+
+std::size_t read_place(section& at, std::string_view key, std::span<const endpoint> places, std::size_t fallback) {
+    const json* name = at.find(key);
+    if (name == nullptr && fallback < places.size()) return fallback;
+    std::string all;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        if (name != nullptr && name->is_string() && name->get_ref<const std::string&>() == places[i].name) return i;
+        all += (i == 0 ? "" : ", ") + std::string(places[i].name);
+    }
+    at.fail(key, "expected the name of an endpoint (" + all + "), got " + (name == nullptr ? "nothing" : name->dump()));
+}
+
+any_rule read_rule(section at, std::span<const endpoint> places) {
+    const std::string type = at.choice("type", "lowest_cost",
+                                       {"lowest_cost", "fused_score", "score_threshold", "always", "random_rate"});
+    any_rule out;
+    if (type == "lowest_cost") {
+        lowest_cost<> rule{seconds(0.15)};
+        at.read("hysteresis", rule.hysteresis);
+        out.rule = rule;
+    } else if (type == "always") {
+        out.rule = always{read_place(at, "endpoint", places, 0)};
+    } else {
+        const std::size_t small = read_place(at, "small", places, 0);
+        const std::size_t large = read_place(at, "large", places, 1);
+        if (type == "fused_score") {
+            fused_score<> rule{.small = small, .large = large};
+            double alpha = rule.alpha.value();
+            at.read("alpha_per_s", alpha, 0, 1e9);
+            at.read("theta", rule.theta, 0, 1);
+            rule.alpha = hertz(alpha);
+            out.rule = rule;
+        } else if (type == "score_threshold") {
+            score_threshold rule{.small = small, .large = large};
+            at.read("theta", rule.theta, 0, 1);
+            out.rule = rule;
+        } else {
+            random_rate rule{.small = small, .large = large};
+            double seed = 1;
+            at.read("rate", rule.rate, 0, 1);
+            at.read("seed", seed, 0, 1e15);
+            rule.seed = static_cast<std::uint64_t>(seed);
+            out.rule = rule;
+        }
+    }
+    at.finish();
+    return out;
+}
+
+any_predictor read_predictor(section at, const std::string& config_path) {
+    any_predictor out{built_in_predictor()};
+    const std::string type = at.choice("type", "lexical", {"lexical", "constant"});
+    if (type == "constant") out.predictor = constant_difficulty{};
+    if (const json* file = at.find("file"); file != nullptr) {
+        if (type != "lexical" || !file->is_string()) at.fail("file", "expected the path of lexical weights, got " + file->dump());
+        // A relative path is relative to the configuration that names it.
+        std::string path = file->get<std::string>();
+        const std::size_t slash = config_path.rfind('/');
+        if (!path.starts_with('/') && slash != std::string::npos) path = config_path.substr(0, slash + 1) + path;
+        auto predictor = lexical_difficulty::load(path);
+        if (!predictor) at.fail("file", predictor.error().message);
+        out.predictor = *predictor;
+    }
+    at.finish();
+    return out;
+}
+
+}  // namespace
+
+settings default_settings() {
+    settings s;
+    s.predictor.predictor = built_in_predictor();
+    s.places = {{.name = "phone",
+                 .ability = 0,
+                 .usual_success = 0.55,
+                 .prefill_rate = 239_tok_s,
+                 .tpot = 25_ms / 1_tok,
+                 .context_window = 8192_tok,
+                 .kv_size = 28_KiB / 1_tok},
+                {.name = "edge",
+                 .remote = true,
+                 .ability = 2,
+                 .usual_success = 0.8,
+                 .prefill_rate = 12'300_tok_s,
+                 .tpot = 26.6_ms / 1_tok,
+                 .queue_delay = 50_ms,
+                 .context_window = 32'768_tok,
+                 .kv_size = 320_KiB / 1_tok,
+                 .kv_lifetime = 300_s,
+                 .extra_rtt = 8_ms}};
+    return s;
+}
+
+settings read_settings(const std::string& path) {
+    const std::string text = read_file(path);
+    json all;
+    try {
+        all = json::parse(text, nullptr, true, true);  // comments are welcome
+    } catch (const json::parse_error& why) {
+        throw usage_error(path + ": not JSON at byte " + std::to_string(why.byte) + ": " + why.what());
+    }
+    section at(all, path, "");
+    settings s = default_settings();
+    if (const json* places = at.find("endpoints")) {
+        if (!places->is_array() || places->empty())
+            at.fail("endpoints", "expected a list of at least one endpoint, got " + places->dump());
+        s.places.clear();
+        for (std::size_t i = 0; i < places->size(); ++i) {
+            section one = at.child("endpoints", i, (*places)[i]);
+            s.places.push_back(read_endpoint(one, s.names));
+        }
+        if (const auto fault = fault_in(s.places)) at.fail("endpoints", fault->message);
+    }
+    if (const json* link = at.find("link")) s.link = read_link(at.child("link", *link), s.link);
+    if (const json* estimator = at.find("rate_estimator")) s.estimator = read_estimator(at.child("rate_estimator", *estimator));
+    if (const json* weights = at.find("weights")) s.weights = read_weights(at.child("weights", *weights));
+    if (const json* rule = at.find("rule")) s.rule = read_rule(at.child("rule", *rule), s.places);
+    if (const json* predictor = at.find("predictor")) s.predictor = read_predictor(at.child("predictor", *predictor), path);
+    at.read("expected_output", s.expected_output);
+    at.read("turn_interval", s.turn_interval);
+    at.finish();
+    return s;
+}

@@ -1,0 +1,59 @@
+// qlroute: which model should answer this turn, the small one here or the large one there?
+//
+//   #include <qlroute/qlroute.hpp>
+//   using namespace qlroute;
+//
+//   const endpoint places[] = {
+//       {.name = "phone", .usual_success = 0.6, .prefill_rate = 239_tok_s, .tpot = 25_ms / 1_tok},
+//       {.name = "edge", .remote = true, .usual_success = 0.8, .prefill_rate = 4000_tok_s, .tpot = 32_ms / 1_tok}};
+//   constexpr auto objective = 6_s * cost::quality_loss{} + cost::end_to_end();
+//   const router route{constant_difficulty{}, objective, lowest_cost{150_ms}};
+//
+//   session chat(std::size(places));
+//   const message said[] = {{role::user, "why is the sky blue?"}};
+//   const auto choice = route(chat, chat.next_turn(said), places, {20_Mbps, 80_Mbps, 38_ms});
+//   for (const auto& [name, value] : explain(objective, choice.facts)) ...     // seconds, term by term
+//   chat.commit(choice.where, reply);
+//
+// The includes below are in the order in which data flows; a header includes only folders before its own.
+// Array support is not among them: qlroute/adapt/eigen.hpp, qlroute/adapt/xtensor.hpp, qlroute/eval/sweep.hpp.
+#pragma once
+
+#include <qlroute/core/config.hpp>
+#include <qlroute/core/rep.hpp>
+#include <qlroute/core/units.hpp>
+#include <qlroute/core/literals.hpp>
+#include <qlroute/core/result.hpp>
+
+#include <qlroute/io/number.hpp>
+#include <qlroute/io/quantity_text.hpp>
+#include <qlroute/io/mapped_file.hpp>
+#include <qlroute/io/safetensors.hpp>
+
+#include <qlroute/text/message.hpp>
+#include <qlroute/text/content_hash.hpp>
+
+#include <qlroute/link/link_state.hpp>
+#include <qlroute/link/spectral_efficiency.hpp>
+#include <qlroute/link/rate_estimator.hpp>
+#include <qlroute/link/trace.hpp>
+
+#include <qlroute/serving/endpoint.hpp>
+#include <qlroute/serving/turn.hpp>
+#include <qlroute/serving/session.hpp>
+#include <qlroute/serving/session_table.hpp>
+
+#include <qlroute/difficulty/predictor.hpp>
+#include <qlroute/difficulty/lexical.hpp>
+
+#include <qlroute/cost/scenario.hpp>
+#include <qlroute/cost/expression.hpp>
+#include <qlroute/cost/quality.hpp>
+#include <qlroute/cost/communication.hpp>
+#include <qlroute/cost/computation.hpp>
+#include <qlroute/cost/switching.hpp>
+#include <qlroute/cost/objective.hpp>
+
+#include <qlroute/route/facts.hpp>
+#include <qlroute/route/selection.hpp>
+#include <qlroute/route/router.hpp>
