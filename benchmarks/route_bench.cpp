@@ -4,7 +4,7 @@
 //   by_hand/N           the same arithmetic with plain doubles, as one would write it without a library
 //
 // The two run in turn in one process; `benchmarks/compare` prints their ratio.
-#include "support/counting_allocator.hpp"
+#include "support/allocations.hpp"
 
 #include <qlroute/route/router.hpp>
 
@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 using namespace qlroute;
@@ -152,23 +153,28 @@ plain_candidate price_by_hand(const plain_place& p, const plain_held& h, const p
     return {f, cost, p.available && (p.window == 0 || context <= p.window)};
 }
 
-[[gnu::noinline]] plain_decision decide_by_hand(const std::vector<plain_place>& places,
-                                                const std::vector<plain_held>& held, std::size_t previous,
-                                                const plain_turn& t, const plain_link& l) {
-    plain_candidate best = price_by_hand(places[0], held[0], t, l);
-    plain_candidate stay = best;
+plain_decision decide_by_hand(const std::vector<plain_place>& places, const std::vector<plain_held>& held,
+                              std::size_t previous, const plain_turn& t, const plain_link& l) {
+    double least = std::numeric_limits<double>::infinity();
+    double last = least;
+    bool can_serve = false;
+    bool last_can_serve = false;
     std::size_t where = 0;
-    for (std::size_t i = 1; i < places.size(); ++i) {
+    for (std::size_t i = 0; i < places.size(); ++i) {
         const plain_candidate one = price_by_hand(places[i], held[i], t, l);
-        if (i == previous) stay = one;
-        if (one.can_serve != best.can_serve ? one.can_serve : one.cost < best.cost) {
-            best = one;
+        if (i == previous) {
+            last = one.cost;
+            last_can_serve = one.can_serve;
+        }
+        if (one.can_serve != can_serve ? one.can_serve : one.cost < least) {
             where = i;
+            least = one.cost;
+            can_serve = one.can_serve;
         }
     }
-    if (stay.can_serve == best.can_serve && !(stay.cost - best.cost > 0.15))
-        return {previous, stay.cost, stay.facts, stay.can_serve, false};
-    return {where, best.cost, best.facts, best.can_serve, where != previous};
+    if (last_can_serve == can_serve && !(last - least > 0.15)) where = previous;
+    const plain_candidate chosen = price_by_hand(places[where], held[where], t, l);
+    return {where, chosen.cost, chosen.facts, chosen.can_serve, where != previous};
 }
 
 void by_hand(benchmark::State& state) {

@@ -8,11 +8,11 @@
 
 struct route_options {
     settings config;
-    std::string trace;           // a file, or empty: the link of the configuration
-    std::string input = "-";     // a file, or - for stdin
-    bool json = false;           // one object a turn instead of a line for people
-    bool compare = false;        // afterwards, the same dialogues under fixed rules
-    std::size_t explain = 0;     // all endpoints side by side, at so many changes of place
+    std::string trace;        // a file, or empty: the link of the configuration
+    std::string input = "-";  // a file, or - for stdin
+    bool json = false;        // one object a turn instead of a line for people
+    bool compare = false;     // afterwards, the same dialogues under fixed rules
+    std::size_t explain = 0;  // all endpoints side by side, at so many changes of place
 };
 
 int run_route(route_options options);

@@ -1,9 +1,13 @@
 #include "dialogues.hpp"
 
+#include "files.hpp"
+#include "shown.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <iostream>
 #include <stdexcept>
+#include <string_view>
 
 using nlohmann::json;
 
@@ -15,26 +19,34 @@ struct bad_line : std::runtime_error {
 };
 
 const std::string& text_of(const json& value, const std::string& what) {
-    if (!value.is_string()) throw bad_line(what + ": expected a text, got " + value.dump());
+    if (!value.is_string()) throw bad_line(what + ": expected a text, got " + shown(value));
     return value.get_ref<const std::string&>();
 }
 
 dialogue parse(const std::string& line) {
+    const std::string example = R"(; expected an object such as {"id": "a", "turns": ["hello"]})";
     json row;
     try {
         row = json::parse(line);
     } catch (const json::parse_error& why) {
-        throw bad_line("not JSON at byte " + std::to_string(why.byte) +
-                       "; expected an object such as {\"id\": \"a\", \"turns\": [\"hello\"]}");
+        const bool encoding = std::string_view(why.what()).find("UTF-8") != std::string_view::npos;
+        throw bad_line((encoding ? "not UTF-8 at byte " : "not JSON at byte ") + std::to_string(why.byte) + example);
+    } catch (const json::out_of_range&) {
+        throw bad_line("a number is too large; expected at most about 1e308");
     }
-    if (!row.is_object()) throw bad_line("expected an object such as {\"id\": \"a\", \"turns\": [\"hello\"]}");
+    if (!row.is_object()) throw bad_line("not an object but " + shown(row) + example);
     dialogue out;
-    if (!row.contains("id")) throw bad_line("id: missing; expected a text");
-    out.id = row["id"].is_number_integer() ? row["id"].dump() : text_of(row["id"], "id");
+    if (!row.contains("id")) throw bad_line("id: missing; expected a text or a whole number");
+    const json& id = row["id"];
+    if (!id.is_string() && !id.is_number_integer())
+        throw bad_line("id: expected a text or a whole number, got " + shown(id));
+    out.id = id.is_string() ? id.get<std::string>() : id.dump();
     if (!row.contains("turns")) throw bad_line("turns: missing; expected a list of texts");
     const json& turns = row["turns"];
-    if (!turns.is_array() || turns.empty()) throw bad_line("turns: expected a list of at least one text");
-    const json& replies = row.contains("assistant_ref") && row["assistant_ref"].is_array() ? row["assistant_ref"] : json();
+    if (!turns.is_array() || turns.empty())
+        throw bad_line("turns: expected a list of at least one text, got " + shown(turns));
+    const auto replies = row.find("assistant_ref");  // not copied: it may be of any depth
+    const std::size_t answered = replies != row.end() && replies->is_array() ? replies->size() : 0;
 
     std::size_t standing = 0;  // messages of the user, as they stand
     for (std::size_t i = 0; i < turns.size(); ++i) {
@@ -44,22 +56,26 @@ dialogue parse(const std::string& line) {
             if (!turns[i].contains("text")) throw bad_line(where + ".text: missing; expected a text");
             turn.text = text_of(turns[i]["text"], where + ".text");
             for (const auto& [key, value] : turns[i].items())
-                if (key != "text" && key != "edit") throw bad_line(where + "." + key + ": unknown key; known are text and edit");
+                if (key != "text" && key != "edit")
+                    throw bad_line(where + "." + key + ": unknown key; known are text and edit");
             if (turns[i].contains("edit")) {
                 const json& edit = turns[i]["edit"];
                 if (!edit.is_number_integer() || edit.get<long long>() < 1 ||
                     edit.get<long long>() > static_cast<long long>(standing))
-                    throw bad_line(where + ".edit: expected the number of an earlier message of the user, 1 to " +
-                                   std::to_string(standing) + ", got " + edit.dump());
+                    throw bad_line(where + ".edit: expected the number of an earlier message of the user, " +
+                                   (standing == 0 ? "but there is none" : "1 to " + std::to_string(standing)) +
+                                   ", got " + shown(edit));
                 turn.edit = edit.get<std::size_t>() - 1;
                 standing = *turn.edit;
             }
         } else {
-            turn.text = text_of(turns[i], where);
+            if (!turns[i].is_string())
+                throw bad_line(where + ": expected a text or {\"text\": ..., \"edit\": k}, got " + shown(turns[i]));
+            turn.text = turns[i].get<std::string>();
         }
         ++standing;
-        if (i < replies.size() && replies[i].is_string() && !replies[i].get_ref<const std::string&>().empty())
-            turn.reply = replies[i].get<std::string>();
+        if (i < answered && (*replies)[i].is_string() && !(*replies)[i].get_ref<const std::string&>().empty())
+            turn.reply = (*replies)[i].get<std::string>();
         out.turns.push_back(std::move(turn));
     }
     return out;
@@ -67,21 +83,25 @@ dialogue parse(const std::string& line) {
 
 }  // namespace
 
-std::size_t read_dialogues(std::istream& in, const std::string& name, const std::function<void(const dialogue&)>& each) {
+std::size_t read_dialogues(std::istream& in, const std::string& name,
+                           const std::function<void(const dialogue&)>& each) {
     std::size_t bad = 0;
     std::string line;
     for (std::size_t number = 1; std::getline(in, line); ++number) {
+        if (number == 1 && line.starts_with("\x1f\x8b"))
+            throw usage_error(name + ": it is gzipped; pipe it through zcat");
         if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
         dialogue one;
         try {
             one = parse(line);
-        } catch (const std::exception& why) {  // bad_line, or text that is not UTF-8
+        } catch (const bad_line& why) {
             std::cerr << name << ":" << number << ": " << why.what() << "; the line is skipped\n";
             ++bad;
             continue;
         }
         each(one);
     }
+    if (in.bad()) throw usage_error("cannot read " + name + ": reading failed; is it a directory?");
     return bad;
 }
 

@@ -17,7 +17,8 @@ struct user_turn {
     std::optional<std::string> reply;  // the answer that was recorded, if one was
 };
 
-/// {"id": ..., "turns": [text or {"text": ..., "edit": k}, ...], "assistant_ref": [text, ...]?}; other keys are ignored.
+/// {"id": ..., "turns": [text or {"text": ..., "edit": k}, ...], "assistant_ref": [text, ...]?}; other keys are
+/// ignored.
 struct dialogue {
     std::string id;
     std::vector<user_turn> turns;

@@ -4,16 +4,19 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 
 std::string read_file(const std::string& path) {
-    // gzopen() reads plain files as they are, but opens directories too and says little of what is wrong.
-    if (std::ifstream probe(path, std::ios::binary); !probe || (probe.peek(), probe.bad()))
-        throw usage_error("cannot read \"" + path + "\": " + std::strerror(errno == 0 ? EIO : errno));
+    // gzopen() reads plain files as they are, but opens directories too. Nothing is read here to try: a pipe gives its
+    // bytes only once.
+    if (std::error_code none; std::filesystem::is_directory(path, none))
+        throw usage_error("cannot read \"" + path + "\": it is a directory; expected a file");
+    errno = 0;
     const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-    if (!file) throw usage_error("cannot read \"" + path + "\": " + std::strerror(errno));
+    if (!file) throw usage_error("cannot read \"" + path + "\": " + std::strerror(errno == 0 ? ENOMEM : errno));
     std::string text;
     char buffer[1 << 16];
     for (int got = 1; got != 0;) {

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <optional>
 #include <sstream>
+#include <utility>
 #include <vector>
 
 using namespace qlroute;
@@ -38,6 +39,10 @@ public:
         if (recorded_ == nullptr) return constant_;
         const auto samples = recorded_->samples();
         const seconds loop = recorded_->duration();
+        // A long wait on a short trace: whole loops are left out, since estimators forget what lies so far back.
+        const double over = std::floor((now / loop).value()) - static_cast<double>(seen_ / samples.size());
+        const double enough = std::ceil(1e7 / static_cast<double>(samples.size()));
+        if (over > enough) seen_ += static_cast<std::size_t>(over - enough) * samples.size();
         while (true) {
             // Sample k of the endless loop lasts until sample k + 1 begins.
             const std::size_t next = (seen_ + 1) % samples.size();
@@ -81,11 +86,14 @@ private:
 };
 
 /// The seconds that a decision really takes when it starts at `now`: the upload meets the rates that were recorded, an
-/// outage included; the answer streams while it is decoded.
+/// outage included; the answer streams while it is decoded. The history comes the way that the objective counted on.
 seconds latency_on_the_recorded_link(const link_history& link, const scenario<>& s, bool remote, seconds now) {
+    const bool moved = cost::kv_transfer{}(s) < cost::kv_recompute{}(s);
+    const bits history = moved ? bits() : s.unseen_history;
     seconds at = now;
-    if (remote) at += link.transfer_time(at, s.prompt_size + s.unseen_history, direction::uplink) + 0.5 * s.rtt;
-    at += s.queue_delay + positive_part(s.prefix_tokens - s.prefix_hit + s.new_tokens) / s.prefill_rate;
+    if (remote) at += link.transfer_time(at, s.prompt_size + history, direction::uplink) + 0.5 * s.rtt;
+    at += s.queue_delay + s.new_tokens / s.prefill_rate;
+    at += moved ? cost::kv_transfer{}(s) : positive_part(s.prefix_tokens - s.prefix_hit) / s.prefill_rate;
     const seconds decoded = at + s.output_tokens * s.tpot;
     if (!remote) return decoded - now;
     const tokens one(1);
@@ -133,7 +141,8 @@ struct routed_turn {
 class simulation {
 public:
     simulation(const settings& config, const std::optional<trace>& recorded, any_rule rule, std::string name)
-        : config_(config), link_(recorded, config),
+        : config_(config),
+          link_(recorded, config),
           route_(config.predictor, objective_of(config.weights), std::move(rule)) {
         summary_.rule = std::move(name);
     }
@@ -187,7 +196,8 @@ void print_json(const routed_turn& t, const settings& config, const program_obje
     row["turn"] = t.number;
     row["endpoint"] = config.places[t.choice.where].name;
     row["total_s"] = t.choice.cost.value();
-    for (const auto& [name, value] : explain(objective, t.choice.facts)) row["breakdown"][std::string(name)] = value.value();
+    for (const auto& [name, value] : explain(objective, t.choice.facts))
+        row["breakdown"][std::string(name)] = value.value();
     row["p_success"] = t.choice.p_success();
     row["prefix_hit"] = t.choice.facts.prefix_hit.value();
     row["switched"] = t.choice.switched;
@@ -200,7 +210,10 @@ std::string fixed(double value, int decimals) {
     return text;
 }
 
+/// One cell of a line: a name may hold anything, a line break too.
 std::string padded(std::string text, std::size_t width, bool right = false) {
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
     if (text.size() >= width) return text;
     const std::string blanks(width - text.size(), ' ');
     return right ? blanks + text : text + blanks;
@@ -214,7 +227,8 @@ void print_line(const routed_turn& t, const settings& config, const program_obje
         if (value < 0.005_s) continue;  // would print as 0.00
         reason += (reason.empty() ? "" : " + ") + std::string(name) + " " + fixed(value.value(), 2);
     }
-    std::cout << padded(fixed(t.now.value(), 0) + " s", 7, true) << "  " << padded(rate_text(t.link.uplink_rate), 12, true) << "  "
+    std::cout << padded(fixed(t.now.value(), 0) + " s", 7, true) << "  "
+              << padded(rate_text(t.link.uplink_rate), 12, true) << "  "
               << padded(t.from.id + "/" + std::to_string(t.number), 26) << "  "
               << padded(std::string(config.places[t.choice.where].name) + (t.choice.switched ? " <-" : ""), 10)
               << padded(fixed(t.choice.cost.value(), 2), 7, true) << " s = " << reason << '\n';
@@ -234,7 +248,8 @@ void print_table(const routed_turn& t, const settings& config, const program_obj
     std::cout << '\n';
     for (const auto& line : explain(objective, facts[0])) {
         std::cout << "    " << padded(std::string(line.name), 22);
-        for (const auto& each : facts) std::cout << padded(fixed(explain(objective, each).find(line.name)->value(), 3) + " s", 12, true);
+        for (const auto& each : facts)
+            std::cout << padded(fixed(explain(objective, each).find(line.name)->value(), 3) + " s", 12, true);
         std::cout << '\n';
     }
     std::cout << "    " << padded("total", 22);
@@ -242,13 +257,16 @@ void print_table(const routed_turn& t, const settings& config, const program_obj
     std::cout << "\n    " << padded("P(good answer)", 22);
     for (const auto& each : facts) std::cout << padded(fixed(1 - each.quality_loss.value(), 2), 12, true);
     std::cout << "\n    " << padded("history cached", 22);
-    for (const auto& each : facts) std::cout << padded(fixed(each.prefix_hit.value(), 0) + " of " + fixed(each.prefix_tokens.value(), 0), 12, true);
+    for (const auto& each : facts)
+        std::cout << padded(fixed(each.prefix_hit.value(), 0) + " of " + fixed(each.prefix_tokens.value(), 0), 12,
+                            true);
     std::cout << "\n\n";
 }
 
 void print_summary(std::ostream& out, const std::vector<summary>& all) {
-    out << "\n  " << padded("rule", 26) << padded("turns", 8, true) << padded("mean", 10, true) << padded("p95", 10, true)
-        << padded("quality", 10, true) << padded("remote", 10, true) << padded("switches", 10, true) << '\n';
+    out << "\n  " << padded("rule", 26) << padded("turns", 8, true) << padded("mean", 10, true)
+        << padded("p95", 10, true) << padded("quality", 10, true) << padded("remote", 10, true)
+        << padded("switches", 10, true) << '\n';
     for (const summary& each : all) {
         const auto turns = static_cast<double>(std::max<std::size_t>(1, each.latencies.size()));
         out << "  " << padded(each.rule, 26) << padded(std::to_string(each.latencies.size()), 8, true)
@@ -257,8 +275,10 @@ void print_summary(std::ostream& out, const std::vector<summary>& all) {
             << padded(fixed(100 * static_cast<double>(each.remote) / turns, 0) + " %", 10, true)
             << padded(std::to_string(each.switches), 10, true) << '\n';
     }
-    out << "\n  mean and p95: seconds until the whole answer is there, on the recorded link; quality: P(good answer) as\n"
-           "  predicted; remote: share of turns that left the device; switches: turns answered elsewhere than the last one.\n";
+    out << "\n  mean and p95: seconds until the whole answer is there, on the recorded link; quality: P(good answer) "
+           "as\n"
+           "  predicted; remote: share of turns that left the device; switches: turns answered elsewhere than the last "
+           "one.\n";
 }
 
 }  // namespace
@@ -270,6 +290,14 @@ int run_route(route_options options) {
         auto parsed = trace::parse(read_file(options.trace));
         if (!parsed) throw usage_error(options.trace + ": " + parsed.error().message);
         recorded = *std::move(parsed);
+        // A loop of nothing, and round trips of which the costs overflow.
+        if (recorded->duration() < 10_ms)
+            throw usage_error(options.trace + ": column t_s: expected at least 10 ms in all, got " +
+                              to_text(recorded->duration()));
+        for (const trace_sample& sample : recorded->samples())
+            if (sample.rtt > 1e6_s)
+                throw usage_error(options.trace + ": column rtt_s: expected at most 1e6 s, got " +
+                                  to_text(*sample.rtt) + " at t_s = " + to_text(sample.at));
     }
     const std::string name = options.input == "-" ? "stdin" : options.input;
     std::istringstream file(options.input == "-" ? "" : read_file(options.input));
@@ -278,11 +306,13 @@ int run_route(route_options options) {
     simulation ours(config, recorded, config.rule, "this configuration");
     std::vector<dialogue> kept;  // only where they are needed again
     std::size_t explained = 0;
-    if (!options.json) std::cout << "   time        uplink  dialogue/turn               endpoint     cost   term by term\n";
+    bool titled = options.json;
     const std::size_t bad = read_dialogues(options.input == "-" ? std::cin : file, name, [&](const dialogue& one) {
         if (options.compare) kept.push_back(one);
         ours.run(one, [&](const routed_turn& t) {
             if (options.json) return print_json(t, config, objective);
+            if (!std::exchange(titled, true))
+                std::cout << "   time        uplink  dialogue/turn               endpoint     cost   term by term\n";
             print_line(t, config, objective);
             const bool change = t.choice.switched || (explained == 0 && t.number == 1);
             if (change && explained < options.explain) {

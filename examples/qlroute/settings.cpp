@@ -1,12 +1,15 @@
 #include "settings.hpp"
 
 #include "files.hpp"
+#include "shown.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <initializer_list>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -23,14 +26,15 @@ lexical_difficulty built_in_predictor() {
     return *predictor;
 }
 
-constexpr std::pair<std::string_view, double> abilities[] = {{"small", 0}, {"medium", 1}, {"large", 2}, {"frontier", 3}};
+constexpr std::pair<std::string_view, double> abilities[] = {
+    {"small", 0}, {"medium", 1}, {"large", 2}, {"frontier", 3}};
 
 /// One JSON object of the configuration. Every key must be asked for; finish() complains of the others.
 class section {
 public:
     section(const json& object, std::string file, std::string path)
         : object_(&object), file_(std::move(file)), path_(std::move(path)) {
-        if (!object.is_object()) fail_here("expected an object, such as {...}, got " + object.dump());
+        if (!object.is_object()) fail_here("expected an object, such as {...}, got " + shown(object));
     }
 
     [[noreturn]] void fail(std::string_view key, const std::string& why) const {
@@ -41,7 +45,7 @@ public:
     }
 
     const json* find(std::string_view key) {
-        asked_.emplace_back(key);
+        if (std::find(asked_.begin(), asked_.end(), key) == asked_.end()) asked_.emplace_back(key);
         const auto at = object_->find(std::string(key));
         return at == object_->end() ? nullptr : &*at;
     }
@@ -54,19 +58,22 @@ public:
         return section(value, file_, path_ + (path_.empty() ? "" : ".") + std::string(key));
     }
     section child(std::string_view key, std::size_t index, const json& value) const {
-        return section(value, file_, path_ + (path_.empty() ? "" : ".") + std::string(key) + "[" + std::to_string(index) + "]");
+        return section(value, file_,
+                       path_ + (path_.empty() ? "" : ".") + std::string(key) + "[" + std::to_string(index) + "]");
     }
 
-    /// A quantity written as text with its unit: "38 ms".
+    /// A quantity written as text with its unit: "38 ms". Bounded, so that no cost overflows.
     template <any_quantity Q>
-    void read(std::string_view key, Q& into) {
+    void read(std::string_view key, Q& into, Q most = Q(1e15)) {
         const json* value = find(key);
         if (value == nullptr) return;
-        if (!value->is_string())
-            fail(key, "expected a text with a number and a unit, such as \"" + to_text(into) + "\", got " + value->dump());
-        const auto quantity = parse_quantity<Q>(value->get_ref<const std::string&>());
+        // What is not a text has no unit, and parse_quantity() says so.
+        const auto quantity = parse_quantity<Q>(value->is_string() ? value->get<std::string>() : shown(*value));
         if (!quantity) fail(key, quantity.error().message);
-        if (quantity->value() < 0) fail(key, "must not be negative, got " + value->dump());
+        if (quantity->value() < 0) fail(key, "must not be negative, got " + shown(*value));
+        if (*quantity > most) fail(key, "expected at most " + to_text(most) + ", got " + shown(*value));
+        if (quantity->value() > 0 && quantity->value() < 1e-15)
+            fail(key, "expected 0 or at least " + to_text(Q(1e-15)) + ", got " + shown(*value));
         into = *quantity;
     }
 
@@ -76,8 +83,7 @@ public:
         if (value == nullptr) return;
         const bool number = value->is_number() && std::isfinite(value->get<double>());
         if (!number || value->get<double>() < least || value->get<double>() > most) {
-            const std::string top = std::isinf(most) ? "" : " to " + json(most).dump();
-            fail(key, "expected a number, " + json(least).dump() + (top.empty() ? " or more" : top) + ", got " + value->dump());
+            fail(key, "expected a number from " + bound(least) + " to " + bound(most) + ", got " + shown(*value));
         }
         into = value->get<double>();
     }
@@ -85,11 +91,12 @@ public:
     void read(std::string_view key, bool& into) {
         const json* value = find(key);
         if (value == nullptr) return;
-        if (!value->is_boolean()) fail(key, "expected true or false, got " + value->dump());
+        if (!value->is_boolean()) fail(key, "expected true or false, got " + shown(*value));
         into = value->get<bool>();
     }
 
-    std::string choice(std::string_view key, const std::string& fallback, std::initializer_list<std::string_view> allowed) {
+    std::string choice(std::string_view key, const std::string& fallback,
+                       std::initializer_list<std::string_view> allowed) {
         const json* value = find(key);
         if (value == nullptr) return fallback;
         std::string all;
@@ -97,7 +104,7 @@ public:
             if (value->is_string() && value->get_ref<const std::string&>() == each) return std::string(each);
             all += (all.empty() ? "" : ", ") + std::string(each);
         }
-        fail(key, "expected one of " + all + ", got " + value->dump());
+        fail(key, "expected one of " + all + ", got " + shown(*value));
     }
 
     void finish() const {
@@ -110,6 +117,12 @@ public:
     }
 
 private:
+    static std::string bound(double value) {
+        char text[32];
+        std::snprintf(text, sizeof text, "%.10g", value);
+        return text;
+    }
+
     const json* object_;
     std::string file_;
     std::string path_;
@@ -119,7 +132,7 @@ private:
 endpoint read_endpoint(section& at, std::deque<std::string>& names) {
     const json& name = at.need("name", "a text, such as \"phone\"");
     if (!name.is_string() || name.get_ref<const std::string&>().empty())
-        at.fail("name", "expected a text that is not empty, got " + name.dump());
+        at.fail("name", "expected a text that is not empty, got " + shown(name));
     names.push_back(name.get<std::string>());
 
     endpoint e;
@@ -131,9 +144,13 @@ endpoint read_endpoint(section& at, std::deque<std::string>& names) {
             return ability->is_string() && ability->get_ref<const std::string&>() == each.first;
         });
         const bool number = ability->is_number() && ability->get<double>() >= 0 && ability->get<double>() <= 3;
-        if (known != std::end(abilities)) e.ability = known->second;
-        else if (number) e.ability = ability->get<double>();
-        else at.fail("ability", "expected small, medium, large, frontier or a number from 0 to 3, got " + ability->dump());
+        if (known != std::end(abilities))
+            e.ability = known->second;
+        else if (number)
+            e.ability = ability->get<double>();
+        else
+            at.fail("ability",
+                    "expected small, medium, large, frontier or a number from 0 to 3, got " + shown(*ability));
     }
     at.read("usual_success", e.usual_success, 0, 1);
     at.need("prefill_rate", "a rate such as \"220 tok/s\"");
@@ -165,9 +182,11 @@ link_state read_link(section at, link_state link) {
         return link;
     }
     const json& text = at.need("snr", "a ratio such as \"12 dB\"");
-    if (!text.is_string()) at.fail("snr", "expected a text with a number and a unit, such as \"12 dB\", got " + text.dump());
+    if (!text.is_string())
+        at.fail("snr", "expected a text with a number and a unit, such as \"12 dB\", got " + shown(text));
     const auto snr = parse_quantity<ratio>(text.get_ref<const std::string&>());
     if (!snr) at.fail("snr", snr.error().message);
+    if (snr->value() < 0) at.fail("snr", "a ratio must not be negative, got " + shown(text) + "; did you mean dB?");
     hertz bandwidth(20e6);
     at.need("bandwidth", "a frequency such as \"20 MHz\"");
     at.read("bandwidth", bandwidth);
@@ -199,14 +218,14 @@ any_estimator read_estimator(section at) {
 
 term_weights read_weights(section at) {
     term_weights w;
-    constexpr double any = std::numeric_limits<double>::infinity();
+    constexpr double most = 1e9;
     at.read("quality_loss", w.quality_loss);
-    at.read("uplink", w.uplink, 0, any);
-    at.read("queueing", w.queueing, 0, any);
-    at.read("switching", w.switching, 0, any);
-    at.read("prefill", w.prefill, 0, any);
-    at.read("decode", w.decode, 0, any);
-    at.read("downlink", w.downlink, 0, any);
+    at.read("uplink", w.uplink, 0, most);
+    at.read("queueing", w.queueing, 0, most);
+    at.read("switching", w.switching, 0, most);
+    at.read("prefill", w.prefill, 0, most);
+    at.read("decode", w.decode, 0, most);
+    at.read("downlink", w.downlink, 0, most);
     at.finish();
     return w;
 }
@@ -219,12 +238,13 @@ std::size_t read_place(section& at, std::string_view key, std::span<const endpoi
         if (name != nullptr && name->is_string() && name->get_ref<const std::string&>() == places[i].name) return i;
         all += (i == 0 ? "" : ", ") + std::string(places[i].name);
     }
-    at.fail(key, "expected the name of an endpoint (" + all + "), got " + (name == nullptr ? "nothing" : name->dump()));
+    if (name == nullptr) at.fail(key, "this rule needs two endpoints, but only " + all + " is configured");
+    at.fail(key, "expected the name of an endpoint (" + all + "), got " + shown(*name));
 }
 
 any_rule read_rule(section at, std::span<const endpoint> places) {
-    const std::string type = at.choice("type", "lowest_cost",
-                                       {"lowest_cost", "fused_score", "score_threshold", "always", "random_rate"});
+    const std::string type =
+        at.choice("type", "lowest_cost", {"lowest_cost", "fused_score", "score_threshold", "always", "random_rate"});
     any_rule out;
     if (type == "lowest_cost") {
         lowest_cost<> rule{seconds(0.15)};
@@ -235,6 +255,8 @@ any_rule read_rule(section at, std::span<const endpoint> places) {
     } else {
         const std::size_t small = read_place(at, "small", places, 0);
         const std::size_t large = read_place(at, "large", places, 1);
+        if (small == large)
+            at.fail("large", "expected another endpoint than small, got " + std::string(places[large].name));
         if (type == "fused_score") {
             fused_score<> rule{.small = small, .large = large};
             double alpha = rule.alpha.value();
@@ -251,6 +273,7 @@ any_rule read_rule(section at, std::span<const endpoint> places) {
             double seed = 1;
             at.read("rate", rule.rate, 0, 1);
             at.read("seed", seed, 0, 1e15);
+            if (seed != std::floor(seed)) at.fail("seed", "expected a whole number, got " + json(seed).dump());
             rule.seed = static_cast<std::uint64_t>(seed);
             out.rule = rule;
         }
@@ -264,7 +287,8 @@ any_predictor read_predictor(section at, const std::string& config_path) {
     const std::string type = at.choice("type", "lexical", {"lexical", "constant"});
     if (type == "constant") out.predictor = constant_difficulty{};
     if (const json* file = at.find("file"); file != nullptr) {
-        if (type != "lexical" || !file->is_string()) at.fail("file", "expected the path of lexical weights, got " + file->dump());
+        if (type != "lexical") at.fail("file", "only the type lexical has a file; leave it out, or change the type");
+        if (!file->is_string()) at.fail("file", "expected the path of lexical weights, got " + shown(*file));
         // A relative path is relative to the configuration that names it.
         std::string path = file->get<std::string>();
         const std::size_t slash = config_path.rfind('/');
@@ -305,17 +329,26 @@ settings default_settings() {
 
 settings read_settings(const std::string& path) {
     const std::string text = read_file(path);
+    std::vector<std::set<std::string>> open;  // the keys of the objects around the place that is read
+    const auto refuse_twins = [&](int, json::parse_event_t event, json& value) {
+        if (event == json::parse_event_t::object_start) open.emplace_back();
+        if (event == json::parse_event_t::object_end) open.pop_back();
+        if (event == json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second)
+            throw usage_error(path + ": " + value.get<std::string>() + ": found twice in one object; expected it once");
+        return true;
+    };
     json all;
     try {
-        all = json::parse(text, nullptr, true, true);  // comments are welcome
-    } catch (const json::parse_error& why) {
-        throw usage_error(path + ": not JSON at byte " + std::to_string(why.byte) + ": " + why.what());
+        all = json::parse(text, refuse_twins, true, true);  // comments are welcome
+    } catch (const json::exception& why) {
+        const std::string_view reason(why.what());  // "[json.exception.parse_error.101] parse error at line 3, ..."
+        throw usage_error(path + ": not valid JSON: " + std::string(reason.substr(reason.find("] ") + 2)));
     }
     section at(all, path, "");
     settings s = default_settings();
     if (const json* places = at.find("endpoints")) {
         if (!places->is_array() || places->empty())
-            at.fail("endpoints", "expected a list of at least one endpoint, got " + places->dump());
+            at.fail("endpoints", "expected a list of at least one endpoint, got " + shown(*places));
         s.places.clear();
         for (std::size_t i = 0; i < places->size(); ++i) {
             section one = at.child("endpoints", i, (*places)[i]);
@@ -324,12 +357,14 @@ settings read_settings(const std::string& path) {
         if (const auto fault = fault_in(s.places)) at.fail("endpoints", fault->message);
     }
     if (const json* link = at.find("link")) s.link = read_link(at.child("link", *link), s.link);
-    if (const json* estimator = at.find("rate_estimator")) s.estimator = read_estimator(at.child("rate_estimator", *estimator));
+    if (const json* estimator = at.find("rate_estimator"))
+        s.estimator = read_estimator(at.child("rate_estimator", *estimator));
     if (const json* weights = at.find("weights")) s.weights = read_weights(at.child("weights", *weights));
     if (const json* rule = at.find("rule")) s.rule = read_rule(at.child("rule", *rule), s.places);
-    if (const json* predictor = at.find("predictor")) s.predictor = read_predictor(at.child("predictor", *predictor), path);
-    at.read("expected_output", s.expected_output);
-    at.read("turn_interval", s.turn_interval);
+    if (const json* predictor = at.find("predictor"))
+        s.predictor = read_predictor(at.child("predictor", *predictor), path);
+    at.read("expected_output", s.expected_output, 1'000'000_tok);
+    at.read("turn_interval", s.turn_interval, 24_h);
     at.finish();
     return s;
 }

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "support/counting_allocator.hpp"
+#include "support/allocations.hpp"
 
 #include <limits>
 #include <thread>

@@ -87,10 +87,10 @@ constexpr bool distinct_names() {
 
 /// From left to right, each in the precision of the total, as the lines of a breakdown are.
 template <class... Values>
-constexpr auto added(const Values&... values) {
-    using total = decltype((... + values));
+constexpr auto added(Values&&... values) {
+    using total = std::remove_cvref_t<decltype((... + values))>;
     if constexpr (std::is_arithmetic_v<typename total::rep>) return (... + total(values));
-    else return (... + values);
+    else return (... + std::forward<Values>(values));
 }
 
 }  // namespace detail

@@ -207,9 +207,14 @@ public:
 
     /// From the bytes of such a file, which must outlive every copy: for weights that are part of the program.
     static result<lexical_difficulty> view(std::span<const std::byte> bytes) {
+        const std::string name = "the lexical weights";
         auto file = safetensors::parse(bytes);
-        if (!file) return file.error();
-        return from(std::move(*file), "the lexical weights");
+        if (!file) {
+            error why = file.error();
+            why.message = name + ": " + why.message;
+            return why;
+        }
+        return from(std::move(*file), name);
     }
 
     difficulty operator()(std::span<const message> dialogue) const noexcept {
@@ -260,9 +265,9 @@ private:
         const auto ngram_scale = weights.values<float>("ngram_scale", heads);
         const auto dense_weights = weights.values<float>("dense_weights", features, heads);
         const auto bias = weights.values<float>("bias", heads);
-        if (!ngram_weights) return fault(errc::malformed, ngram_weights.error().message);
+        if (!ngram_weights) return fault(ngram_weights.error().code, ngram_weights.error().message);
         for (const auto* each : {&ngram_scale, &dense_weights, &bias}) {
-            if (!*each) return fault(errc::malformed, each->error().message);
+            if (!*each) return fault(each->error().code, each->error().message);
             for (const float value : **each)
                 if (!std::isfinite(value)) return fault(errc::out_of_range, "a weight is not finite");
         }

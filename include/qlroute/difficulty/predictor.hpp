@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <span>
+#include <type_traits>
 
 namespace qlroute {
 
@@ -17,8 +18,9 @@ namespace qlroute {
 /// Requirements: both calls are const, noexcept, allocate nothing and may run in several threads at once.
 template <class P>
 concept difficulty_predictor =
-    requires(const P& predictor, std::span<const message> dialogue, const endpoint& place) {
-        { predictor(dialogue)(place) } noexcept -> std::convertible_to<double>;
+    std::is_nothrow_invocable_v<const P&, std::span<const message>> &&
+    requires(const std::invoke_result_t<const P&, std::span<const message>>& difficulty, const endpoint& place) {
+        { difficulty(place) } noexcept -> std::convertible_to<double>;
     };
 
 /// Every prompt is as hard as any other: P = the endpoint's usual_success.

@@ -72,6 +72,17 @@ struct row_of_field {
     quantity<D> operator[](std::size_t column) const { return quantity<D>(first[column * step]); }
 };
 
+/// Whether every field has one element along each axis, or shape[axis] of them.
+inline bool all_broadcast_to(const std::array<std::size_t, 2>& shape, const scenario<grid>& s) {
+    bool all = true;
+    map_fields<grid>(s, [&]<dimension D>(const quantity<D, grid>& field) {
+        for (const std::size_t axis : {0u, 1u})
+            all = all && (field.value().shape()[axis] == 1 || field.value().shape()[axis] == shape[axis]);
+        return quantity<D, grid>();
+    });
+    return all;
+}
+
 }  // namespace detail
 
 /// Element (row, column) of a scenario of grids.
@@ -82,7 +93,8 @@ inline scenario<> element(const scenario<grid>& s, std::size_t row, std::size_t 
 }
 
 /// The same numbers as objective(what_if), element by element, without arrays in between: memory is that of the result.
-/// Shape: the broadcast of all fields, also of those that the objective does not read.
+/// Shape: the broadcast of all fields, also of those that the objective does not read. Precondition: they do
+/// broadcast, so none is empty.
 template <cost::expression Objective>
 auto sweep(const Objective& objective, const scenario<grid>& what_if) {
     std::array<std::size_t, 2> shape{1, 1};
@@ -90,6 +102,7 @@ auto sweep(const Objective& objective, const scenario<grid>& what_if) {
         for (const std::size_t axis : {0u, 1u}) shape[axis] = std::max(shape[axis], field.value().shape()[axis]);
         return quantity<D, grid>();
     });
+    QLROUTE_EXPECTS(detail::all_broadcast_to(shape, what_if));
     grid all(shape);
     double* to = all.data();
     for (std::size_t row = 0; row < shape[0]; ++row)

@@ -33,6 +33,11 @@ struct priced_endpoints {
 
     constexpr std::size_t size() const noexcept { return places.size(); }
 
+    // Inlined into a rule that compares costs alone, this computes no more than the cost. GCC 12 does so by itself, and
+    // is 20 % slower when told to; Clang 14 and 16 have to be told, or are 40 % slower.
+#if defined(__clang__)
+    [[gnu::always_inline]]
+#endif
     constexpr value_type operator[](std::size_t i) const noexcept {
         const scenario<> facts = facts_for(places[i], chat.held_by(i), question, link, difficulty(places[i]));
         const bool switched = chat.where() != session::nowhere && chat.where() != i;

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace qlroute {
 
@@ -44,15 +45,27 @@ struct lowest_cost {
     template <class Candidates>
     constexpr auto operator()(const Candidates& candidates, const session& chat) const noexcept ->
         typename Candidates::value_type {
-        auto best = candidates[0];
-        auto last = best;
-        for (std::size_t i = 1; i < candidates.size(); ++i) {
+        // Costs alone are compared, and the choice is priced once more: cheaper than to carry all its facts along.
+        constexpr auto never = Cost(std::numeric_limits<double>::infinity());
+        std::size_t best = 0;
+        Cost least = never;
+        Cost last = never;
+        bool can_serve = false;
+        bool last_can_serve = false;
+        for (std::size_t i = 0; i < candidates.size(); ++i) {
             const auto one = candidates[i];
-            if (i == chat.where()) last = one;
-            if (one.can_serve != best.can_serve ? one.can_serve : one.cost < best.cost) best = one;
+            if (i == chat.where()) {
+                last = one.cost;
+                last_can_serve = one.can_serve;
+            }
+            if (one.can_serve != can_serve ? one.can_serve : one.cost < least) {
+                best = i;
+                least = one.cost;
+                can_serve = one.can_serve;
+            }
         }
-        const bool may_stay = last.where == chat.where() && last.can_serve == best.can_serve;
-        return may_stay && !(last.cost - best.cost > hysteresis) ? last : best;
+        const bool may_stay = chat.where() < candidates.size() && last_can_serve == can_serve;
+        return candidates[may_stay && !(last - least > hysteresis) ? chat.where() : best];
     }
 };
 template <any_quantity Cost>
