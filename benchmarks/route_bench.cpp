@@ -77,8 +77,8 @@ void route_one_turn(benchmark::State& state) {
         auto choice = route(chat, now.question, places, now.link);
         benchmark::DoNotOptimize(choice);
     }
-    state.counters["allocations/decision"] = benchmark::Counter(static_cast<double>(allocations - before),
-                                                                benchmark::Counter::kAvgIterations);
+    const auto counted = static_cast<double>(allocations - before);
+    state.counters["allocations/decision"] = benchmark::Counter(counted, benchmark::Counter::kAvgIterations);
 }
 
 // --- the same with doubles -----------------------------------------------------------------------

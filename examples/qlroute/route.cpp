@@ -275,10 +275,9 @@ void print_summary(std::ostream& out, const std::vector<summary>& all) {
             << padded(fixed(100 * static_cast<double>(each.remote) / turns, 0) + " %", 10, true)
             << padded(std::to_string(each.switches), 10, true) << '\n';
     }
-    out << "\n  mean and p95: seconds until the whole answer is there, on the recorded link; quality: P(good answer) "
-           "as\n"
-           "  predicted; remote: share of turns that left the device; switches: turns answered elsewhere than the last "
-           "one.\n";
+    out << "\n  mean and p95: seconds until the whole answer is there, on the recorded link; quality: P(good\n"
+           "  answer) as predicted; remote: share of turns that left the device; switches: turns answered\n"
+           "  elsewhere than the last one.\n";
 }
 
 }  // namespace

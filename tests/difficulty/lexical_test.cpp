@@ -236,7 +236,7 @@ TEST_CASE("an option is a line that begins with a letter from A to P, a point an
 TEST_CASE("any bytes at all give finite logits") {
     const lexical_difficulty predictor = stored();
     std::mt19937 random(1);
-    for (const std::size_t size : {1, 2, 100, 4095, 4096, 4097, 10'000}) {
+    for (const std::size_t size : {1u, 2u, 100u, 4095u, 4096u, 4097u, 10'000u}) {
         std::string text(size, '\0');
         for (char& c : text) c = static_cast<char>(random() & 0xFF);
         CAPTURE(size);
@@ -269,7 +269,8 @@ TEST_CASE("the last message of the user is what is read") {
 TEST_CASE("a dialogue without a user is read as the empty text") {
     const lexical_difficulty predictor = stored();
     const logits empty = predictor.of("").logits;
-    const message others[] = {{role::system, "You are terse.", {}}, {role::assistant, "Hello!", {}}, {role::tool, "4", {}}};
+    const message others[] = {
+        {role::system, "You are terse.", {}}, {role::assistant, "Hello!", {}}, {role::tool, "4", {}}};
     CHECK(predictor({}).logits == empty);
     CHECK(predictor(others).logits == empty);
     const message silent{role::user, {}, 50_tok};
@@ -302,10 +303,10 @@ TEST_CASE("of a long text the first and the last 2048 bytes are read, and its le
 
 TEST_CASE("a text of 4096 bytes is read to the last one, of 4097 all but the middle one") {
     const lexical_difficulty predictor = stored();
-    for (const std::size_t size : {4096, 4097}) {
+    for (const std::size_t size : {4096u, 4097u}) {
         const std::string text = words(size);
         const logits before = predictor.of(text).logits;
-        for (const std::size_t at : {2047, 2048, 2049}) {
+        for (const std::size_t at : {2047u, 2048u, 2049u}) {
             CAPTURE(size);
             CAPTURE(at);
             std::string other = text;
@@ -405,7 +406,8 @@ TEST_CASE("copies share the weights and outlive the original") {
 TEST_CASE("one predictor serves many threads") {
     const lexical_difficulty predictor = stored();
     const auto work = [&](double& sum) {
-        for (std::size_t k = 0; k < 200; ++k) sum += predictor.of(words(10 * k))(of_ability(0.01 * static_cast<double>(k)));
+        for (std::size_t k = 0; k < 200; ++k)
+            sum += predictor.of(words(10 * k))(of_ability(0.01 * static_cast<double>(k)));
     };
     double alone = 0;
     work(alone);
@@ -423,7 +425,7 @@ TEST_CASE("weights in memory predict what the file predicts") {
     const auto in_memory = lexical_difficulty::view(bytes_of(content));
     REQUIRE(in_memory);
     const lexical_difficulty in_file = stored();
-    for (const std::size_t size : {0, 10, 100, 1000, 10'000})
+    for (const std::size_t size : {0u, 10u, 100u, 1000u, 10'000u})
         CHECK(in_memory->of(words(size)).logits == in_file.of(words(size)).logits);
 }
 
@@ -508,7 +510,8 @@ TEST_CASE("a missing tensor is named, with the type and shape that it should hav
 TEST_CASE("a tensor of another shape or type is named, with both shapes") {
     weights_file file;
     file.header["dense_weights"]["shape"] = {4, 12};
-    expect_fault(file.content(), errc::malformed, "found F32 [4, 12]", "expected F32 [12, 4] for the tensor \"dense_weights\"");
+    expect_fault(file.content(), errc::malformed, "found F32 [4, 12]",
+                 "expected F32 [12, 4] for the tensor \"dense_weights\"");
     file = weights_file();
     file.header["ngram_weights"]["shape"] = {65'536, 2};
     expect_fault(file.content(), errc::malformed, "found I8 [65536, 2]", "expected I8 [32768, 4] for the tensor");

@@ -22,7 +22,9 @@ struct by_length {
 };
 
 constexpr auto as_closures = [](dialogue said) noexcept {
-    return [bytes = said.size()](const endpoint& place) noexcept { return bytes == 0 ? 1.0f : static_cast<float>(place.ability); };
+    return [empty = said.empty()](const endpoint& place) noexcept {
+        return empty ? 1.0f : static_cast<float>(place.ability);
+    };
 };
 
 struct no_predictor {};
@@ -91,9 +93,10 @@ static_assert(constant_difficulty{}({})({.name = "edge", .usual_success = 0.75})
 TEST_CASE("under constant difficulty every prompt succeeds as often as the endpoint usually does") {
     const endpoint phone{.name = "phone", .usual_success = 0.6};
     const endpoint cloud{.name = "cloud", .ability = 3, .usual_success = 0.9};
-    const message said[] = {{role::user, "What is 2 + 2?", {}}, {role::assistant, "4", {}}, {role::user, "Prove it.", {}}};
+    const message said[] = {
+        {role::user, "What is 2 + 2?", {}}, {role::assistant, "4", {}}, {role::user, "Prove it.", {}}};
     const constant_difficulty predictor;
-    for (const std::size_t count : {0, 1, 2, 3}) {
+    for (const std::size_t count : {0u, 1u, 2u, 3u}) {
         const auto difficulty = predictor(dialogue(said, count));
         CHECK(difficulty(phone) == 0.6);
         CHECK(difficulty(cloud) == 0.9);

@@ -25,7 +25,8 @@ constexpr auto objective =
     6_s * cost::quality_loss{} + cost::end_to_end(cost::cheapest_of{cost::kv_recompute{}, cost::kv_transfer{}});
 
 static_assert(std::same_as<decltype(sweep(objective, scenario<grid>{})), quantity<dim::time, grid>>);
-static_assert(std::same_as<decltype(sweep(0.01_USD * cost::quality_loss{}, scenario<grid>{})), quantity<dim::money, grid>>);
+static_assert(
+    std::same_as<decltype(sweep(0.01_USD * cost::quality_loss{}, scenario<grid>{})), quantity<dim::money, grid>>);
 static_assert(std::same_as<decltype(rows({1_Mbps, 2_Mbps})), quantity<dim::data_rate, grid>>);
 static_assert(std::same_as<decltype(columns({1_tok, 2_tok})), quantity<dim::token, grid>>);
 

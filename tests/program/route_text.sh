@@ -29,14 +29,14 @@ equal "marked changes" "$("$program" route --config "$demo/config.json" --trace 
 runs 0 -- route --config "$demo/config.json" --trace "$demo/train.csv.gz" --explain 2 "$demo/dialogues.jsonl"
 equal "lines of turns beside tables" 107 "$(turn_lines | wc -l)"
 for line in quality_loss uplink queueing switching prefill decode downlink total 'P(good answer)' 'history cached'; do
-    equal "tables' lines of $line" 2 "$(grep -cF "    $line  " out)"
+    equal "tables' lines of $line" 2 "$(grep -cE "^    ${line//[()]/.}  " out)"
 done
 complaints=$(awk '
     NF == 3 && $2 == "phone" && $3 == "edge" { here = 0; there = 0; inside = 1; next; }
     inside && NF == 5 && $1 != "total" { here += $2; there += $4; }
     inside && $1 == "total" {
-        if ((here - $2)^2 > 0.004^2) print "phone: " here " is not " $2;
-        if ((there - $4)^2 > 0.004^2) print "edge: " there " is not " $4;
+        if ((here - $2)^2 > 0.005^2) print "phone: " here " is not " $2;
+        if ((there - $4)^2 > 0.005^2) print "edge: " there " is not " $4;
         inside = 0;
     }' out)
 equal "columns of the tables" "" "$complaints"

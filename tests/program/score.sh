@@ -55,6 +55,8 @@ printf '%s\n' '{"id":"a","turns":["x"]}' 'no' '{"id":"b","turns":["y"]}' >bad.js
 fails_with 1 'bad.jsonl:2: not JSON at byte 2; expected an object' -- score bad.jsonl
 equal "good lines" 2 "$(wc -l <out)"
 fails_with 2 'cannot read "none.jsonl": No such file or directory' -- score none.jsonl
-fails_with 2 'config.json: weights.uplink: expected a number' -- score --config <(echo) two.jsonl 2>/dev/null || true
+printf '%s' '{"weights":{"uplink":"1"}}' >config.json
+fails_with 2 'config.json: weights.uplink: expected a number' -- score --config config.json two.jsonl
+fails_with 2 'not expected: --trace' -- score two.jsonl --trace
 
 finish

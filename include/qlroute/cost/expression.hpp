@@ -248,3 +248,11 @@ template <expression Objective>
 using cost_of = std::remove_cvref_t<std::invoke_result_t<const Objective&, const scenario<>&>>;
 
 }  // namespace qlroute::cost
+
+namespace qlroute {
+
+// So that argument-dependent lookup finds `6_s * my_term{}` through the quantity, wherever my_term lives.
+using cost::operator+;
+using cost::operator*;
+
+}  // namespace qlroute
