@@ -55,12 +55,13 @@ struct situation {
 std::vector<situation> some_situations() {
     std::vector<situation> all;
     for (int k = 0; k < 64; ++k)
-        all.push_back({{.prefix_tokens = 880_tok,
-                        .new_tokens = tokens(20 + 7 * k % 50),
-                        .history_size = bits(8.0 * 3524),
-                        .prompt_size = bits(800.0 + 100 * k),
-                        .now = seconds(20.0 + k)},
-                       {bits_per_second(1e6 * (1 + k % 20)), bits_per_second(4e6 * (1 + k % 11)), seconds(0.03 + 0.001 * k)}});
+        all.push_back(
+            {{.prefix_tokens = 880_tok,
+              .new_tokens = tokens(20 + 7 * k % 50),
+              .history_size = bits(8.0 * 3524),
+              .prompt_size = bits(800.0 + 100 * k),
+              .now = seconds(20.0 + k)},
+             {bits_per_second(1e6 * (1 + k % 20)), bits_per_second(4e6 * (1 + k % 11)), seconds(0.03 + 0.001 * k)}});
     return all;
 }
 
@@ -146,8 +147,8 @@ plain_candidate price_by_hand(const plain_place& p, const plain_held& h, const p
     }
     const double token_time = f.token_size / f.down;
     const double cost = 6 * f.loss + (0.5 * f.rtt + f.prompt / f.up) + f.queue +
-                        (f.unseen / f.up + std::max(f.prefix - f.hit, 0.0) / f.prefill_rate) + f.fresh / f.prefill_rate +
-                        f.output * f.tpot +
+                        (f.unseen / f.up + std::max(f.prefix - f.hit, 0.0) / f.prefill_rate) +
+                        f.fresh / f.prefill_rate + f.output * f.tpot +
                         (0.5 * f.rtt + token_time + std::max(f.output - 1, 0.0) * std::max(token_time - f.tpot, 0.0));
     const double context = t.prefix + t.fresh + t.output;
     return {f, cost, p.available && (p.window == 0 || context <= p.window)};

@@ -22,8 +22,9 @@ using namespace qlroute;
 namespace {
 
 std::string some_text(std::size_t bytes) {
-    static const std::vector<std::string> words{"the", "of", "average", "train", "42", "leaves", "station", "at", "what",
-                                                "is", "x", "+", "prove", "that", "there", "are", "infinitely", "many"};
+    static const std::vector<std::string> words{"the",     "of",   "average", "train", "42",         "leaves",
+                                                "station", "at",   "what",    "is",    "x",          "+",
+                                                "prove",   "that", "there",   "are",   "infinitely", "many"};
     std::mt19937 random(5);
     std::string text;
     while (text.size() < bytes) text += words[random() % words.size()] + " ";
@@ -36,7 +37,8 @@ void next_turn(benchmark::State& state) {
     const std::string question = some_text(bytes / 2 - 32);
     const std::string answer = some_text(bytes / 2 - 32);
     const std::string follow_up = some_text(64);
-    const std::vector<message> said{{role::user, question, {}}, {role::assistant, answer, {}}, {role::user, follow_up, {}}};
+    const std::vector<message> said{
+        {role::user, question, {}}, {role::assistant, answer, {}}, {role::user, follow_up, {}}};
     session chat(3);
     chat.next_turn({said.data(), 1});
     chat.commit(1, said[1]);

@@ -21,7 +21,8 @@ using namespace qlroute;
 namespace {
 
 constexpr std::size_t side = 1000;
-constexpr auto objective = 6_s * cost::quality_loss{} + cost::end_to_end(cost::cheapest_of{cost::kv_recompute{}, cost::kv_transfer{}});
+constexpr auto objective =
+    6_s * cost::quality_loss{} + cost::end_to_end(cost::cheapest_of{cost::kv_recompute{}, cost::kv_transfer{}});
 
 constexpr scenario<> base{.new_tokens = 60_tok,
                           .prefix_tokens = 1080_tok,

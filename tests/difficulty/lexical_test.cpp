@@ -375,7 +375,7 @@ TEST_CASE("a prediction allocates nothing and cannot throw") {
     const std::string text = words(6000);
     const message said[] = {{role::user, text, {}}, {role::assistant, "Well, ...", {}}};
     const endpoint place = of_ability(1.5);
-    static_assert(noexcept(predictor(said)) && noexcept(predictor(said)(place)) && noexcept(predictor.of(text)));
+    static_assert(noexcept(predictor(said))&& noexcept(predictor(said)(place))&& noexcept(predictor.of(text)));
 
     std::size_t before = allocations;
     ::operator delete(::operator new(1));

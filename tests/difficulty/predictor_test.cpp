@@ -104,8 +104,9 @@ TEST_CASE("under constant difficulty every prompt succeeds as often as the endpo
 }
 
 TEST_CASE("a dialogue is read once, and then any number of endpoints can be asked about") {
-    const message hard{role::user, "a text of more than one hundred bytes: it goes on and on, and it does not come to "
-                                   "the point before its very last word, which is this one",
+    const message hard{role::user,
+                       "a text of more than one hundred bytes: it goes on and on, and it does not come to "
+                       "the point before its very last word, which is this one",
                        {}};
     const auto difficulty = by_length{}({&hard, 1});
     CHECK(difficulty({.name = "small", .ability = 0}) == 0.2);

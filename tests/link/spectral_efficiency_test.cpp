@@ -50,12 +50,9 @@ std::vector<quantity<dim::none, Rep>> in(const std::vector<double>& numbers) {
 /// The i-th of the numbers that in() took.
 template <dimension D, class Rep>
 double number(const std::vector<quantity<D, Rep>>& values, std::size_t i) {
-    if constexpr (std::is_arithmetic_v<Rep>)
-        return static_cast<double>(values[i].value());
-    else if constexpr (std::same_as<Rep, Eigen::ArrayXd>)
-        return values[0].value()[static_cast<Eigen::Index>(i)];
-    else
-        return values[0].value()(0, i);
+    if constexpr (std::is_arithmetic_v<Rep>) return static_cast<double>(values[i].value());
+    else if constexpr (std::same_as<Rep, Eigen::ArrayXd>) return values[0].value()[static_cast<Eigen::Index>(i)];
+    else return values[0].value()(0, i);
 }
 
 template <class Rep, class Model>

@@ -41,7 +41,11 @@ int main() {
     const endpoint places[] = {
         {.name = "phone", .ability = 0, .prefill_rate = 239_tok_s, .tpot = 25_ms / 1_tok},
         {.name = "edge", .remote = true, .ability = 1.5, .prefill_rate = 4000_tok_s, .tpot = 15_ms / 1_tok},
-        {.name = "cloud", .remote = true, .ability = 3, .prefill_rate = 9000_tok_s, .tpot = 20_ms / 1_tok,
+        {.name = "cloud",
+         .remote = true,
+         .ability = 3,
+         .prefill_rate = 9000_tok_s,
+         .tpot = 20_ms / 1_tok,
          .extra_rtt = 60_ms}};
     const link_state links[] = {{20_Mbps, 80_Mbps, 38_ms}, {200_kbps, 1_Mbps, 90_ms}, {}, {5_Mbps, 20_Mbps, 45_ms}};
     const std::string questions[] = {"why is the sky blue?", "Prove that there are infinitely many primes.",

@@ -28,7 +28,8 @@ config_fails '{"weights": {"uplink": NaN}}' 'not valid JSON: parse error at line
 config_fails '{"weights": {"uplink": -Infinity}}' 'not valid JSON: parse error at line 1, column 25'
 config_fails '{"weights": {"uplink": 1e999}}' "not valid JSON: number overflow parsing '1e999'"
 config_fails '{} {}' 'not valid JSON: parse error at line 1, column 4'
-config_fails "$(printf '{"expected_output": "\xff"}')" 'not valid JSON: parse error at line 1, column 22: syntax error while parsing value - invalid string: ill-formed UTF-8'
+config_fails "$(printf '{"expected_output": "\xff"}')" \
+    'not valid JSON: parse error at line 1, column 22: syntax error while parsing value - invalid string: ill-formed UTF-8'
 config_fails '[]' 'the whole file: expected an object'
 config_fails '"text"' 'the whole file: expected an object, such as {...}, got "text"'
 config_fails '{"rule": {}, "weights": {}, "rule": {}}' 'rule: found twice in one object; expected it once'
@@ -43,7 +44,8 @@ config_fails "$(with_endpoint '"speed":1')" 'endpoints[0].speed: unknown key; kn
 config_fails '{"link":{"uplink":"1 Mbit/s"}}' 'link.uplink: unknown key; known here are snr, bandwidth, uplink_rate'
 config_fails '{"link":{"snr":"9 dB","bandwidth":"1 MHz","uplink_rate":"1 Mbit/s"}}' \
     'link.uplink_rate: unknown key; known here are snr, bandwidth, spectral_efficiency, rtt'
-config_fails '{"rate_estimator":{"type":"last_value","keep":0.5}}' 'rate_estimator.keep: unknown key; known here are type'
+config_fails '{"rate_estimator":{"type":"last_value","keep":0.5}}' \
+    'rate_estimator.keep: unknown key; known here are type'
 config_fails '{"weights":{"upload":1}}' 'weights.upload: unknown key; known here are quality_loss, uplink, queueing'
 config_fails '{"rule":{"type":"lowest_cost","theta":0.5}}' 'rule.theta: unknown key; known here are type, hysteresis'
 config_fails '{"predictor":{"path":"x"}}' 'predictor.path: unknown key; known here are type, file'
@@ -75,20 +77,25 @@ config_fails '{"endpoints":[{"name":"x","prefill_rate":9,"tpot":"9 ms/tok"}]}' \
     'endpoints[0].prefill_rate: expected a token rate such as "220 tok/s", got "9", which has no unit; use'
 config_fails "$(with_endpoint '"remote":"yes"')" 'endpoints[0].remote: expected true or false, got "yes"'
 config_fails "$(with_endpoint '"available":1')" 'endpoints[0].available: expected true or false, got 1'
-config_fails "$(with_endpoint '"resends_history":null')" 'endpoints[0].resends_history: expected true or false, got null'
+config_fails "$(with_endpoint '"resends_history":null')" \
+    'endpoints[0].resends_history: expected true or false, got null'
 config_fails "$(with_endpoint '"ability":"huge"')" \
     'endpoints[0].ability: expected small, medium, large, frontier or a number from 0 to 3, got "huge"'
 config_fails "$(with_endpoint '"ability":3.5')" 'endpoints[0].ability: expected small, medium, large, frontier or'
 config_fails "$(with_endpoint '"ability":-1')" 'endpoints[0].ability: expected small, medium, large, frontier or'
-config_fails "$(with_endpoint '"usual_success":1.5')" 'endpoints[0].usual_success: expected a number from 0 to 1, got 1.5'
+config_fails "$(with_endpoint '"usual_success":1.5')" \
+    'endpoints[0].usual_success: expected a number from 0 to 1, got 1.5'
 config_fails "$(with_endpoint '"queue_delay":"nan ms"')" \
     'endpoints[0].queue_delay: expected a finite number and a unit such as "38 ms", got "nan ms"'
 config_fails "$(with_endpoint '"queue_delay":"-1 ms"')" 'endpoints[0].queue_delay: must not be negative, got "-1 ms"'
 config_fails "$(with_endpoint '"queue_delay":"1 sec"')" \
     'endpoints[0].queue_delay: expected a time such as "38 ms", got "1 sec": unknown unit "sec"; use ns, us, ms, s, min, h'
-config_fails "$(with_endpoint '"queue_delay":"1e300 s"')" 'endpoints[0].queue_delay: expected at most 1e15 s, got "1e300 s"'
-config_fails "$(with_endpoint '"queue_delay":"1e999 s"')" 'endpoints[0].queue_delay: expected a finite number and a unit'
-config_fails "$(with_endpoint '"context_window":8192')" 'endpoints[0].context_window: expected a number of tokens such as'
+config_fails "$(with_endpoint '"queue_delay":"1e300 s"')" \
+    'endpoints[0].queue_delay: expected at most 1e15 s, got "1e300 s"'
+config_fails "$(with_endpoint '"queue_delay":"1e999 s"')" \
+    'endpoints[0].queue_delay: expected a finite number and a unit'
+config_fails "$(with_endpoint '"context_window":8192')" \
+    'endpoints[0].context_window: expected a number of tokens such as'
 config_fails "$(with_endpoint '"kv_size":"28 KiB"')" 'endpoints[0].kv_size: expected a data size per token such as'
 config_fails "$(with_endpoint '"kv_capacity":"-1 tok"')" 'endpoints[0].kv_capacity: must not be negative'
 config_fails "$(with_endpoint '"kv_lifetime":5')" 'endpoints[0].kv_lifetime: expected a time such as "38 ms", got "5"'
@@ -107,13 +114,15 @@ config_fails '{"link":{"rtt":0.05}}' 'link.rtt: expected a time such as "38 ms",
 config_fails '{"link":{"snr":"9 dB"}}' 'link.bandwidth: missing; expected a frequency such as "20 MHz"'
 config_fails '{"link":{"bandwidth":"1 MHz"}}' 'link.snr: missing; expected a ratio such as "12 dB"'
 config_fails '{"link":{"snr":9,"bandwidth":"1 MHz"}}' 'link.snr: expected a text with a number and a unit'
-config_fails '{"link":{"snr":"-3","bandwidth":"1 MHz"}}' 'link.snr: a ratio must not be negative, got "-3"; did you mean dB?'
+config_fails '{"link":{"snr":"-3","bandwidth":"1 MHz"}}' \
+    'link.snr: a ratio must not be negative, got "-3"; did you mean dB?'
 config_fails '{"link":{"snr":"9 dB","bandwidth":"1 Mbit/s"}}' 'link.bandwidth: expected a frequency such as "10 MHz"'
 config_fails '{"link":{"snr":"9 dB","bandwidth":"1 MHz","spectral_efficiency":"x"}}' \
     'link.spectral_efficiency: expected one of truncated_shannon, cqi_table, got "x"'
 config_fails '{"rate_estimator":{"type":"kalman"}}' \
     'rate_estimator.type: expected one of last_value, ewma, harmonic_mean, got "kalman"'
-config_fails '{"rate_estimator":{"type":"ewma","keep":1}}' 'rate_estimator.keep: expected a number from 0 to 0.999999, got 1'
+config_fails '{"rate_estimator":{"type":"ewma","keep":1}}' \
+    'rate_estimator.keep: expected a number from 0 to 0.999999, got 1'
 
 # Weights, and the rest.
 config_fails '{"weights":{"uplink":-1}}' 'weights.uplink: expected a number from 0 to 1000000000, got -1'

@@ -2,7 +2,8 @@
 . "$(dirname "$0")/support.sh"
 
 # One local endpoint; answers of 10 tokens; messages of 4 bytes are 1 token.
-printf '%s' '{"endpoints":[{"name":"x","prefill_rate":"100 tok/s","tpot":"10 ms/tok"}],"expected_output":"10 tok"}' >one.json
+printf '%s' '{"endpoints":[{"name":"x","prefill_rate":"100 tok/s","tpot":"10 ms/tok"}],
+    "expected_output":"10 tok"}' >one.json
 
 # history TURNS "hits": prefix_hit at each turn, which is the whole history here, since nothing is ever dropped.
 history() {

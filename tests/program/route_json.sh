@@ -75,7 +75,8 @@ runs 0 -- route --json quotes.jsonl
 grep -qF '{"id":"a \"b\"\n","turn":1,' out || wrong "an id with quotes" 'escaped: "a \"b\"\n"' "$(shortened out)"
 
 # The recorded reply is what stands in the history: 40 bytes are 10 tokens. The placeholder has expected_output.
-printf '%s\n' '{"endpoints":[{"name":"x","prefill_rate":"100 tok/s","tpot":"10 ms/tok"}],"expected_output":"50 tok"}' >one.json
+printf '%s\n' '{"endpoints":[{"name":"x","prefill_rate":"100 tok/s","tpot":"10 ms/tok"}],' \
+    '"expected_output":"50 tok"}' >one.json
 printf '%s\n' '{"id":"a","turns":["1234","5678"],"assistant_ref":["1234567890123456789012345678901234567890"]}' \
     '{"id":"b","turns":["1234","5678"]}' '{"id":"c","turns":["1234","5678"],"assistant_ref":null}' >reply.jsonl
 runs 0 -- route --json --config one.json reply.jsonl

@@ -72,7 +72,8 @@ config_fails '{"rule":{"type":"best"}}' \
 config_fails '{"rule":{"type":7}}' 'rule.type: expected one of'
 config_fails '{"rule":{"type":"always","endpoint":"cloud"}}' \
     'rule.endpoint: expected the name of an endpoint (phone, edge), got "cloud"'
-config_fails '{"rule":{"type":"always","endpoint":0}}' 'rule.endpoint: expected the name of an endpoint (phone, edge), got 0'
+config_fails '{"rule":{"type":"always","endpoint":0}}' \
+    'rule.endpoint: expected the name of an endpoint (phone, edge), got 0'
 config_fails '{"rule":{"type":"fused_score","large":"cloud"}}' \
     'rule.large: expected the name of an endpoint (phone, edge), got "cloud"'
 config_fails '{"rule":{"type":"fused_score","small":"cloud"}}' 'rule.small: expected the name of an endpoint'
@@ -88,7 +89,8 @@ config_fails '{"rule":{"type":"random_rate","rate":2}}' 'rule.rate: expected a n
 config_fails '{"rule":{"type":"random_rate","seed":1.5}}' 'rule.seed: expected a whole number, got 1.5'
 config_fails '{"rule":{"type":"random_rate","seed":-1}}' 'rule.seed: expected a number from 0 to'
 config_fails '{"rule":{"type":"lowest_cost","hysteresis":"-1 ms"}}' 'rule.hysteresis: must not be negative'
-config_fails '{"rule":{"type":"lowest_cost","hysteresis":150}}' 'rule.hysteresis: expected a time such as "38 ms", got "150"'
+config_fails '{"rule":{"type":"lowest_cost","hysteresis":150}}' \
+    'rule.hysteresis: expected a time such as "38 ms", got "150"'
 
 # One endpoint is enough for lowest_cost and always, and for no other.
 one='"endpoints":[{"name":"alone","prefill_rate":"9 tok/s","tpot":"9 ms/tok"}]'

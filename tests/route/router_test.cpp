@@ -14,10 +14,14 @@ using namespace qlroute;
 namespace {
 
 const endpoint phone{.name = "phone", .usual_success = 0.6, .prefill_rate = 100_tok_s, .tpot = 50_ms / 1_tok};
-const endpoint edge{.name = "edge", .remote = true, .usual_success = 0.9, .prefill_rate = 5000_tok_s,
-                    .tpot = 10_ms / 1_tok};
-const endpoint cloud{.name = "cloud", .remote = true, .usual_success = 0.95, .prefill_rate = 9000_tok_s,
-                     .tpot = 15_ms / 1_tok, .extra_rtt = 60_ms};
+const endpoint edge{
+    .name = "edge", .remote = true, .usual_success = 0.9, .prefill_rate = 5000_tok_s, .tpot = 10_ms / 1_tok};
+const endpoint cloud{.name = "cloud",
+                     .remote = true,
+                     .usual_success = 0.95,
+                     .prefill_rate = 9000_tok_s,
+                     .tpot = 15_ms / 1_tok,
+                     .extra_rtt = 60_ms};
 const link_state good{.uplink_rate = 10_Mbps, .downlink_rate = 40_Mbps, .rtt = 30_ms};
 const link_state tunnel{};
 
@@ -99,7 +103,8 @@ TEST_CASE("a cost may be money, or any unit that its terms share") {
     const router route{constant_difficulty{}, 0.01_USD * cost::quality_loss{} + price, lowest_cost{0.001_USD}};
     session chat(2);
     const auto choice = route(chat, chat.next_turn({&question, 1}), places, good);
-    static_assert(std::is_same_v<decltype(choice.cost), const dollars> || std::is_same_v<decltype(choice.cost), dollars>);
+    static_assert(std::is_same_v<decltype(choice.cost), const dollars> ||
+                  std::is_same_v<decltype(choice.cost), dollars>);
     CHECK(choice.where == 1);
     CHECK(choice.cost.value() == doctest::Approx(0.001 + 0.00012));
 }
@@ -108,7 +113,9 @@ TEST_CASE("a predictor of the host's own is a call that returns a call") {
     struct by_length {
         struct difficulty {
             std::size_t bytes;
-            double operator()(const endpoint& place) const noexcept { return place.remote ? 0.9 : bytes < 100 ? 0.9 : 0.1; }
+            double operator()(const endpoint& place) const noexcept {
+                return place.remote ? 0.9 : bytes < 100 ? 0.9 : 0.1;
+            }
         };
         difficulty operator()(std::span<const message> said) const noexcept { return {said.back().text.size()}; }
     };

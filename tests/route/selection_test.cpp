@@ -128,7 +128,10 @@ priced random_pair(std::mt19937& random) {
 
 TEST_CASE("fused_score computes p - alpha (T_large - T_small) > theta, a tie going to small") {
     priced p;
-    scenario<> s{.new_tokens = 100_tok, .output_tokens = 1_tok, .uplink_rate = 1_Mbps, .downlink_rate = 1_Mbps,
+    scenario<> s{.new_tokens = 100_tok,
+                 .output_tokens = 1_tok,
+                 .uplink_rate = 1_Mbps,
+                 .downlink_rate = 1_Mbps,
                  .prefill_rate = 100_tok_s};  // 1 s
     s.quality_loss = 0.75;
     p.all.push_back({.where = 0, .facts = s});

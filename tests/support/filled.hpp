@@ -24,12 +24,9 @@ using grid = xt::xtensor<double, 2>;
 /// A Rep whose elements are all x: 3 of them in an Eigen array, 2 x 3 in a grid.
 template <class Rep>
 Rep filled(double x) {
-    if constexpr (std::is_arithmetic_v<Rep>)
-        return static_cast<Rep>(x);
-    else if constexpr (std::same_as<Rep, grid>)
-        return grid(grid::shape_type{2, 3}, x);
-    else
-        return Rep::Constant(3, static_cast<typename Rep::Scalar>(x));
+    if constexpr (std::is_arithmetic_v<Rep>) return static_cast<Rep>(x);
+    else if constexpr (std::same_as<Rep, grid>) return grid(grid::shape_type{2, 3}, x);
+    else return Rep::Constant(3, static_cast<typename Rep::Scalar>(x));
 }
 
 template <class Rep, dimension D>
@@ -61,10 +58,8 @@ scenario<Rep> filled(const scenario<>& s) {
 /// The numbers in a quantity.
 template <dimension D, class Rep>
 std::vector<double> elements(const quantity<D, Rep>& q) {
-    if constexpr (std::is_arithmetic_v<Rep>)
-        return {static_cast<double>(q.value())};
-    else
-        return std::vector<double>(q.value().begin(), q.value().end());
+    if constexpr (std::is_arithmetic_v<Rep>) return {static_cast<double>(q.value())};
+    else return std::vector<double>(q.value().begin(), q.value().end());
 }
 
 /// Whether every element of q is `expected`, to the precision of Rep.

@@ -41,7 +41,7 @@ elif [[ $expression -gt $((by_hand + tolerance)) ]]; then
     paste "$build/expression.txt" "$build/by_hand.txt" | expand -t 48,96
     status=1
 fi
-if calls=$(grep -E '^(call|bl)' "$build/expression.txt"); then
+if calls=$(grep -E '^(callq?|blr?|jalr?)[[:space:]]' "$build/expression.txt"); then
     printf '%s\n' "not everything of the expression was inlined:" "$calls"
     status=1
 fi

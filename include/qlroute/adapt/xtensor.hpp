@@ -148,8 +148,12 @@ struct rep_traits<Expression> {
         one.fill(static_cast<scalar>(x));
         return one;
     }
-    static evaluated log2(const Expression& a) { return elementwise([](scalar x) { return std::log2(x); }, a); }
-    static evaluated step(const Expression& a) { return elementwise([](scalar x) { return scalar(x >= 0); }, a); }
+    static evaluated log2(const Expression& a) {
+        return elementwise([](scalar x) { return std::log2(x); }, a);
+    }
+    static evaluated step(const Expression& a) {
+        return elementwise([](scalar x) { return scalar(x >= 0); }, a);
+    }
     static auto smaller(auto&& a, auto&& b) {
         return combined(detail::lesser{}, std::forward<decltype(a)>(a), std::forward<decltype(b)>(b));
     }
@@ -165,8 +169,7 @@ struct rep_traits<Expression> {
             return elementwise([y = static_cast<scalar>(b), op](scalar x) { return op(x, y); }, std::forward<A>(a));
         else if constexpr (requires { detail::combine(op, std::forward<A>(a), std::forward<B>(b)); })
             return detail::combine(op, std::forward<A>(a), std::forward<B>(b));
-        else
-            return typename detail::evaluated_xtensor<decltype(op(a, b))>::type(op(a, b));
+        else return typename detail::evaluated_xtensor<decltype(op(a, b))>::type(op(a, b));
     }
 
 private:

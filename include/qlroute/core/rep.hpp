@@ -34,9 +34,13 @@ struct rep_traits<T> {
     static evaluated log2(T a) { return std::log2(static_cast<evaluated>(a)); }
     static constexpr evaluated step(T a) { return a >= T(0) ? evaluated(1) : evaluated(0); }
     template <class A, class B>
-    static constexpr auto smaller(A a, B b) { return b < a ? b : a; }
+    static constexpr auto smaller(A a, B b) {
+        return b < a ? b : a;
+    }
     template <class A, class B>
-    static constexpr auto larger(A a, B b) { return a < b ? b : a; }
+    static constexpr auto larger(A a, B b) {
+        return a < b ? b : a;
+    }
 };
 
 /// A number type that rep_traits knows.
@@ -55,9 +59,8 @@ using scalar_t = typename rep_traits<std::remove_cvref_t<T>>::scalar;
 
 /// The traits that decide for a pair: an array's, if there is one.
 template <representation A, representation B>
-using common_rep_traits =
-    rep_traits<std::conditional_t<std::is_arithmetic_v<std::remove_cvref_t<A>>, std::remove_cvref_t<B>,
-                                  std::remove_cvref_t<A>>>;
+using common_rep_traits = rep_traits<
+    std::conditional_t<std::is_arithmetic_v<std::remove_cvref_t<A>>, std::remove_cvref_t<B>, std::remove_cvref_t<A>>>;
 
 /// Arithmetic as objects, so that rep_traits can be given an operation.
 struct plus {
@@ -79,8 +82,7 @@ constexpr auto combined(Operation op, A&& a, B&& b) {
     using traits = common_rep_traits<A, B>;
     if constexpr (requires { traits::combined(op, std::forward<A>(a), std::forward<B>(b)); })
         return traits::combined(op, std::forward<A>(a), std::forward<B>(b));
-    else
-        return evaluated_t<decltype(op(a, b))>(op(a, b));
+    else return evaluated_t<decltype(op(a, b))>(op(a, b));
 }
 
 }  // namespace qlroute

@@ -85,13 +85,14 @@ public:
     constexpr quantity(const quantity<D, Scalar>& other)
         : value_(rep_traits<Rep>::fill(static_cast<double>(other.value()))) {}
 
-    // What is deleted explains itself at the end of its line, because compilers quote that line.
+    // clang-format off: what is deleted explains itself at the end of its line, because compilers quote that line.
     template <dimension OfAnotherUnit, class OtherRep>
         requires(!same_unit<OfAnotherUnit, D>)
     quantity(const quantity<OfAnotherUnit, OtherRep>&) = delete;  // one unit cannot become another: use a rate
     template <class Number>
         requires(std::is_arithmetic_v<Number> && D != dim::none)
     quantity& operator=(Number) = delete;  // a number has no unit: write 50_ms or seconds(0.05)
+    // clang-format on
 
     /// The number of canonical units (seconds, bits, tokens, joules, dollars and their products).
     constexpr const Rep& value() const& { return value_; }

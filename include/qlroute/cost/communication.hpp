@@ -24,7 +24,8 @@ struct downlink {
     constexpr auto operator()(const auto& s) const {
         constexpr tokens first(1);
         const auto one_token = s.token_size / s.downlink_rate;
-        return 0.5 * s.rtt + first * one_token + positive_part(s.output_tokens - first) * positive_part(one_token - s.tpot);
+        return 0.5 * s.rtt + first * one_token +
+               positive_part(s.output_tokens - first) * positive_part(one_token - s.tpot);
     }
 };
 

@@ -74,7 +74,7 @@ template <class Term>
 inline constexpr dimension unit_of = std::invoke_result_t<const Term&, const scenario<>&>::unit;
 
 template <class First, class... Rest>
-inline constexpr bool one_unit = ((unit_of<First> == unit_of<Rest>) && ...);
+inline constexpr bool one_unit = ((unit_of<First> == unit_of<Rest>)&&...);
 
 template <class... Terms>
 constexpr bool distinct_names() {
@@ -142,8 +142,9 @@ template <class A, class B>
     requires(expression<A> != expression<B>)
 constexpr auto operator+(const A& a, const B& b) {
     using other = std::conditional_t<expression<A>, B, A>;
-    static_assert(has_a_name<other>, "qlroute: a term of a cost needs a name, as in "
-                                     "`static constexpr std::string_view name = \"uplink\";`");
+    static_assert(has_a_name<other>,
+                  "qlroute: a term of a cost needs a name, as in "
+                  "`static constexpr std::string_view name = \"uplink\";`");
     static_assert(!has_a_name<other> || returns_a_quantity<other>,
                   "qlroute: a term of a cost needs a const operator() that takes a scenario and returns a quantity");
     if constexpr (expression<A>) return a;
@@ -236,9 +237,8 @@ constexpr auto explain(const Objective& objective, const auto& facts) {
     using value = std::remove_cvref_t<decltype(objective(facts))>;
     return std::apply(
         [&](const auto&... term) {
-            return breakdown<value, sizeof...(term)>{
-                {line<value>{std::remove_cvref_t<decltype(term)>::name,
-                             detail::as_line<value>(term(facts), objective, facts)}...}};
+            return breakdown<value, sizeof...(term)>{{line<value>{
+                std::remove_cvref_t<decltype(term)>::name, detail::as_line<value>(term(facts), objective, facts)}...}};
         },
         detail::flat(objective));
 }

@@ -26,11 +26,11 @@ struct scenario {
     quantity<dim::data_rate, Rep> downlink_rate{};  ///< > 0
 
     // The target.
-    quantity<dim::token_rate, Rep> prefill_rate{};   ///< > 0
-    quantity<dim::time_per_token, Rep> tpot{};       ///< time per output token
-    quantity<dim::data_per_token, Rep> kv_size{};    ///< KV cache of one token
-    quantity<dim::data_rate, Rep> kv_rate{};         ///< at which a KV cache can be moved here; 0 = it cannot
-    quantity<dim::time, Rep> queue_delay{};          ///< until the target starts on this turn
+    quantity<dim::token_rate, Rep> prefill_rate{};  ///< > 0
+    quantity<dim::time_per_token, Rep> tpot{};      ///< time per output token
+    quantity<dim::data_per_token, Rep> kv_size{};   ///< KV cache of one token
+    quantity<dim::data_rate, Rep> kv_rate{};        ///< at which a KV cache can be moved here; 0 = it cannot
+    quantity<dim::time, Rep> queue_delay{};         ///< until the target starts on this turn
 
     // The answer.
     quantity<dim::none, Rep> quality_loss{};  ///< 1 - P(good answer)
@@ -39,10 +39,10 @@ struct scenario {
 /// The scenario of f(field) for every field: from one representation to another.
 template <representation To, representation From>
 constexpr scenario<To> map_fields(const scenario<From>& s, auto f) {
-    return {f(s.new_tokens),     f(s.prefix_tokens), f(s.prefix_hit),    f(s.output_tokens),
-            f(s.prompt_size),    f(s.unseen_history), f(s.token_size),   f(s.rtt),
-            f(s.uplink_rate),    f(s.downlink_rate), f(s.prefill_rate),  f(s.tpot),
-            f(s.kv_size),        f(s.kv_rate),       f(s.queue_delay),   f(s.quality_loss)};
+    return {f(s.new_tokens),  f(s.prefix_tokens),  f(s.prefix_hit),   f(s.output_tokens),
+            f(s.prompt_size), f(s.unseen_history), f(s.token_size),   f(s.rtt),
+            f(s.uplink_rate), f(s.downlink_rate),  f(s.prefill_rate), f(s.tpot),
+            f(s.kv_size),     f(s.kv_rate),        f(s.queue_delay),  f(s.quality_loss)};
 }
 
 }  // namespace qlroute

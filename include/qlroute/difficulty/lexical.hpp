@@ -23,32 +23,32 @@ namespace qlroute {
 
 namespace detail {
 
-/// What a byte is to the tokenizer of lexical_difficulty.
-enum class byte_kind : std::uint8_t { space, digit, letter, other };
+/// What each byte is to lexical_difficulty.
+struct lexical_bytes {
+    /// Counts of four kinds of bytes in one number, 16 bits each, so that a byte costs one addition.
+    enum lane { digit = 0, upper = 16, math = 32, code = 48 };
+    static constexpr std::size_t count(std::uint64_t lanes, lane which) { return (lanes >> which) & 0xFFFF; }
 
-struct byte_class {
-    byte_kind kind = byte_kind::other;
-    unsigned char lower = 0;
-    bool upper = false;
-    bool math = false;
-    bool code = false;
-};
+    std::array<bool, 256> in_word{};
+    std::array<bool, 256> is_space{};
+    std::array<unsigned char, 256> lower{};
+    std::array<std::uint64_t, 256> lanes{};
 
-constexpr std::array<byte_class, 256> lexical_byte_classes() {
-    std::array<byte_class, 256> classes{};
-    for (unsigned b = 0; b < 256; ++b) {
-        byte_class& c = classes[b];
-        c.lower = static_cast<unsigned char>(b);
-        c.upper = b >= 'A' && b <= 'Z';
-        if (c.upper) c.lower = static_cast<unsigned char>(b - 'A' + 'a');
-        if (b == ' ' || (b >= 0x09 && b <= 0x0D)) c.kind = byte_kind::space;
-        if (b >= '0' && b <= '9') c.kind = byte_kind::digit;
-        if (c.upper || (b >= 'a' && b <= 'z') || b >= 0x80) c.kind = byte_kind::letter;
+    constexpr lexical_bytes() {
+        for (unsigned b = 0; b < 256; ++b) {
+            const bool is_digit = b >= '0' && b <= '9';
+            const bool is_upper = b >= 'A' && b <= 'Z';
+            in_word[b] = is_digit || is_upper || (b >= 'a' && b <= 'z') || b >= 0x80;
+            is_space[b] = b == ' ' || (b >= 0x09 && b <= 0x0D);
+            lower[b] = static_cast<unsigned char>(is_upper ? b - 'A' + 'a' : b);
+            lanes[b] = (std::uint64_t{is_digit} << digit) | (std::uint64_t{is_upper} << upper);
+        }
+        for (const char b : std::string_view("$%*+/<=>\\^_|"))
+            lanes[static_cast<unsigned char>(b)] |= std::uint64_t{1} << math;
+        for (const char b : std::string_view("#&()@;[]{}~`"))
+            lanes[static_cast<unsigned char>(b)] |= std::uint64_t{1} << code;
     }
-    for (const char b : std::string_view("$%*+/<=>\\^_|")) classes[static_cast<unsigned char>(b)].math = true;
-    for (const char b : std::string_view("#&()@;[]{}~`")) classes[static_cast<unsigned char>(b)].code = true;
-    return classes;
-}
+};
 
 /// Adds up one text, byte by byte. docs/lexical-difficulty.md defines every feature.
 template <std::size_t Heads>
@@ -56,40 +56,44 @@ class lexical_reader {
 public:
     explicit lexical_reader(const std::int8_t* weights) noexcept : weights_(weights) {}
 
+    /// At most 65,535 bytes in all pieces together.
     void read(std::string_view piece) noexcept {
         has_previous_ = false;
         std::size_t at = 0;
         while (at < piece.size()) {
-            const byte_class c = classes_[static_cast<unsigned char>(piece[at])];
-            if (c.kind == byte_kind::letter || c.kind == byte_kind::digit) {
+            const auto byte = static_cast<unsigned char>(piece[at]);
+            if (table_.in_word[byte]) {
                 at = read_word(piece, at);
                 continue;
             }
-            count(c);
-            if (piece[at] == '?') question_ = true;
-            if (piece[at] == '\n') read_line_start(piece.substr(at));
-            if (c.kind == byte_kind::other) add_token(hash_of(fnv(fnv_start, c.lower)));
+            lanes_ += table_.lanes[byte];
+            if (byte == '?') question_ = true;
+            if (byte == '\n') read_line_start(piece.substr(at));
+            if (!table_.is_space[byte]) add_token(hash_of(fnv(fnv_start, byte)));
             ++at;
         }
         bytes_ += piece.size();
+        for (const char byte : piece) non_ascii_ += static_cast<unsigned char>(byte) >= 0x80;
     }
 
     static constexpr std::size_t features = 12;
 
     std::array<double, features> dense(std::size_t text_bytes) const noexcept {
-        const auto share = [&](std::size_t n) { return static_cast<double>(n) / static_cast<double>(std::max<std::size_t>(1, bytes_)); };
+        const auto share = [&](std::size_t n) {
+            return static_cast<double>(n) / static_cast<double>(std::max<std::size_t>(1, bytes_));
+        };
         const auto log_of = [](std::size_t n) { return std::log(1 + static_cast<double>(n)); };
         return {log_of(text_bytes),
                 log_of(tokens_),
-                share(digits_),
+                share(lexical_bytes::count(lanes_, lexical_bytes::digit)),
                 share(non_ascii_),
-                share(upper_),
+                share(lexical_bytes::count(lanes_, lexical_bytes::upper)),
                 has_options_ ? 1.0 : 0.0,
                 log_of(option_lines_),
                 question_ ? 1.0 : 0.0,
                 log_of(newlines_),
-                share(math_),
-                share(code_),
+                share(lexical_bytes::count(lanes_, lexical_bytes::math)),
+                share(lexical_bytes::count(lanes_, lexical_bytes::code)),
                 static_cast<double>(word_bytes_) / static_cast<double>(std::max<std::size_t>(1, words_))};
     }
 
@@ -102,38 +106,31 @@ public:
     }
 
 private:
-    static constexpr std::array<byte_class, 256> classes_ = lexical_byte_classes();
+    static constexpr lexical_bytes table_{};
     static constexpr std::uint64_t fnv_start = 0xCBF29CE484222325;
     static constexpr std::size_t most_digits = 6;
 
-    static constexpr std::uint64_t fnv(std::uint64_t h, unsigned char byte) noexcept { return (h ^ byte) * 0x100000001B3; }
+    static constexpr std::uint64_t fnv(std::uint64_t h, unsigned char byte) noexcept {
+        return (h ^ byte) * 0x100000001B3;
+    }
     static constexpr std::uint64_t hash_of(std::uint64_t z) noexcept {
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
         return z ^ (z >> 31);
     }
 
-    void count(const byte_class& c) noexcept {
-        digits_ += c.kind == byte_kind::digit;
-        non_ascii_ += c.lower >= 0x80;
-        upper_ += c.upper;
-        math_ += c.math;
-        code_ += c.code;
-    }
-
     std::size_t read_word(std::string_view piece, std::size_t at) noexcept {
         const std::size_t start = at;
         std::uint64_t h = fnv_start;
-        bool digits_only = true;
-        for (; at < piece.size(); ++at) {
-            const byte_class c = classes_[static_cast<unsigned char>(piece[at])];
-            if (c.kind != byte_kind::letter && c.kind != byte_kind::digit) break;
-            digits_only = digits_only && c.kind == byte_kind::digit;
-            h = fnv(h, c.lower);
-            count(c);
+        std::uint64_t lanes = 0;
+        for (; at < piece.size() && table_.in_word[static_cast<unsigned char>(piece[at])]; ++at) {
+            const auto byte = static_cast<unsigned char>(piece[at]);
+            h = fnv(h, table_.lower[byte]);
+            lanes += table_.lanes[byte];
         }
+        lanes_ += lanes;
         const std::size_t length = at - start;
-        if (digits_only) {  // only how many digits matters
+        if (lexical_bytes::count(lanes, lexical_bytes::digit) == length) {  // only how many digits matters
             h = fnv_start;
             for (std::size_t k = 0; k < std::min(length, most_digits); ++k) h = fnv(h, '0');
         }
@@ -170,8 +167,9 @@ private:
     bool has_previous_ = false;
     bool has_options_ = false;
     bool question_ = false;
-    std::size_t bytes_ = 0, tokens_ = 0, occurrences_ = 0, words_ = 0, word_bytes_ = 0, digits_ = 0, non_ascii_ = 0,
-                upper_ = 0, newlines_ = 0, option_lines_ = 0, math_ = 0, code_ = 0;
+    std::uint64_t lanes_ = 0;
+    std::size_t bytes_ = 0, tokens_ = 0, occurrences_ = 0, words_ = 0, word_bytes_ = 0, non_ascii_ = 0, newlines_ = 0,
+                option_lines_ = 0;
 };
 
 }  // namespace detail
@@ -238,7 +236,8 @@ public:
         difficulty d;
         for (std::size_t h = 0; h < heads; ++h) {
             double logit = static_cast<double>(bias_[h]);
-            for (std::size_t f = 0; f < dense.size(); ++f) logit += dense[f] * static_cast<double>(dense_weights_[f * heads + h]);
+            for (std::size_t f = 0; f < dense.size(); ++f)
+                logit += dense[f] * static_cast<double>(dense_weights_[f * heads + h]);
             d.logits[h] = logit + static_cast<double>(ngram_scale_[h]) * ngrams[h];
         }
         return d;
@@ -252,7 +251,8 @@ private:
             return error{code, name + ": " + what + "; expected a file written by training/lexical.py"};
         };
         const auto says = [&](std::string_view key, std::string_view value) { return file.metadata(key) == value; };
-        if (!says("format", "qlroute.lexical_difficulty")) return fault(errc::malformed, "these are not lexical weights");
+        if (!says("format", "qlroute.lexical_difficulty"))
+            return fault(errc::malformed, "these are not lexical weights");
         if (!says("version", "1")) return fault(errc::unsupported, "its version is not 1");
         if (!says("bucket_bits", "15") || !says("window_bytes", "4096") || !says("max_digits", "6"))
             return fault(errc::unsupported, "its features are not those of this build");

@@ -87,9 +87,8 @@ inline bool all_broadcast_to(const std::array<std::size_t, 2>& shape, const scen
 
 /// Element (row, column) of a scenario of grids.
 inline scenario<> element(const scenario<grid>& s, std::size_t row, std::size_t column) {
-    return map_fields<double>(s, [&]<dimension D>(const quantity<D, grid>& field) {
-        return detail::row_of_field<D>(field, row)[column];
-    });
+    return map_fields<double>(
+        s, [&]<dimension D>(const quantity<D, grid>& field) { return detail::row_of_field<D>(field, row)[column]; });
 }
 
 /// The same numbers as objective(what_if), element by element, without arrays in between: memory is that of the result.
@@ -106,7 +105,8 @@ auto sweep(const Objective& objective, const scenario<grid>& what_if) {
     grid all(shape);
     double* to = all.data();
     for (std::size_t row = 0; row < shape[0]; ++row)
-        for (std::size_t column = 0; column < shape[1]; ++column) *to++ = objective(element(what_if, row, column)).value();
+        for (std::size_t column = 0; column < shape[1]; ++column)
+            *to++ = objective(element(what_if, row, column)).value();
     return quantity<cost::cost_of<Objective>::unit, grid>(std::move(all));
 }
 

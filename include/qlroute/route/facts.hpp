@@ -20,7 +20,8 @@ namespace qlroute {
 
 /// The prefix of the dialogue that the endpoint's KV cache still has at `now`: what it held, unless its
 /// lifetime is over, and no more than its capacity.
-[[gnu::always_inline]] constexpr dialogue_prefix still_cached(const endpoint& place, const kv_residency& held, seconds now) noexcept {
+[[gnu::always_inline]] constexpr dialogue_prefix still_cached(const endpoint& place, const kv_residency& held,
+                                                              seconds now) noexcept {
     if (now - held.last_used > place.kv_lifetime) return {};
     if (place.kv_capacity == tokens(0) || held.cached.size <= place.kv_capacity) return held.cached;
     return {place.kv_capacity, place.kv_capacity / held.cached.size * held.cached.text};
@@ -32,8 +33,8 @@ namespace qlroute {
 ///   unseen_history = the history's text that a remote endpoint has not seen
 ///   prompt_size    = this turn's text and the request's headers; a stateless protocol adds the seen history
 /// A local endpoint has nothing on the link. Precondition: the link is usable().
-[[gnu::always_inline]] constexpr scenario<> facts_for(const endpoint& place, const kv_residency& held, const turn& t, const link_state& link,
-                               double p_success) noexcept {
+[[gnu::always_inline]] constexpr scenario<> facts_for(const endpoint& place, const kv_residency& held, const turn& t,
+                                                      const link_state& link, double p_success) noexcept {
     const dialogue_prefix cached = still_cached(place, held, t.now);
     const bool whole_history = cached.text >= t.history_size;
     const tokens beyond = whole_history ? positive_part(cached.size - t.prefix_tokens) : tokens(0);

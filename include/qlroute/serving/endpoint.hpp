@@ -32,16 +32,16 @@ struct endpoint {
     seconds queue_delay{};             ///< wait before it starts, as last reported
     tokens context_window{};           ///< longest context with the answer; 0 = no limit
 
-    bits_per_token kv_size{};                                        ///< KV cache of one token
-    tokens kv_capacity{};                                            ///< that its cache holds; 0 = no limit
-    seconds kv_lifetime{std::numeric_limits<double>::infinity()};    ///< unused caches are dropped after this
-    bits_per_second kv_rate{};                                       ///< at which a cache can be moved to it; 0 = it cannot
+    bits_per_token kv_size{};                                      ///< KV cache of one token
+    tokens kv_capacity{};                                          ///< that its cache holds; 0 = no limit
+    seconds kv_lifetime{std::numeric_limits<double>::infinity()};  ///< unused caches are dropped after this
+    bits_per_second kv_rate{};  ///< at which a cache can be moved to it; 0 = it cannot
 
     // For remote endpoints only.
-    seconds extra_rtt{};                          ///< beyond the link's own, from the base station to the server
-    bits request_overhead = 600_B;                ///< headers of a request, about 0.5-0.8 kB
-    bits_per_token token_size = 297_B / 1_tok;    ///< of a streamed token: an OpenAI-style SSE chunk on the wire
-    bool resends_history = false;                 ///< stateless protocol: the whole dialogue goes up each turn
+    seconds extra_rtt{};                        ///< beyond the link's own, from the base station to the server
+    bits request_overhead = 600_B;              ///< headers of a request, about 0.5-0.8 kB
+    bits_per_token token_size = 297_B / 1_tok;  ///< of a streamed token: an OpenAI-style SSE chunk on the wire
+    bool resends_history = false;               ///< stateless protocol: the whole dialogue goes up each turn
 };
 
 /// What is wrong with an endpoint, if anything: to be asked once, when it is made.
