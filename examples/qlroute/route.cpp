@@ -334,7 +334,8 @@ int run_route(route_options options) {
             const std::size_t remote = config.places[1].remote ? 1 : 0;
             const auto turns = static_cast<double>(std::max<std::size_t>(1, ours.result().latencies.size()));
             const double share = static_cast<double>(ours.result().remote) / turns;
-            replay({random_rate{.rate = share, .small = 1 - remote, .large = remote}}, "random, same share");
+            replay({random_rate{.rate = share, .small = 1 - remote, .large = remote}},
+                   "random, rate " + fixed(share, 2));
         }
         print_summary(options.json ? std::cerr : std::cout, all);
     }

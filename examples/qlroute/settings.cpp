@@ -144,10 +144,8 @@ endpoint read_endpoint(section& at, std::deque<std::string>& names) {
             return ability->is_string() && ability->get_ref<const std::string&>() == each.first;
         });
         const bool number = ability->is_number() && ability->get<double>() >= 0 && ability->get<double>() <= 3;
-        if (known != std::end(abilities))
-            e.ability = known->second;
-        else if (number)
-            e.ability = ability->get<double>();
+        if (known != std::end(abilities)) e.ability = known->second;
+        else if (number) e.ability = ability->get<double>();
         else
             at.fail("ability",
                     "expected small, medium, large, frontier or a number from 0 to 3, got " + shown(*ability));

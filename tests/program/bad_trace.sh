@@ -9,11 +9,13 @@ trace_fails "$head" 'line 2, column t_s: expected at least one sample below the 
 trace_fails '0,1,1,,\n' 'line 1, column "0": expected one of t_s,uplink_bps,downlink_bps,rtt_s,snr_db'
 trace_fails 't_s,uplink_bps,downlink_bps,rtt_s\n0,1,1,\n' 'line 1, column snr_db: expected it in the header'
 trace_fails 't_s,t_s,uplink_bps,downlink_bps,rtt_s,snr_db\n' 'line 1, column t_s: expected each column once'
-trace_fails "${head}0,1,1,,\n1,1\n" 'line 3, column downlink_bps: expected a field, found the end of the line after 2 of 5'
+trace_fails "${head}0,1,1,,\n1,1\n" \
+    'line 3, column downlink_bps: expected a field, found the end of the line after 2 of 5'
 trace_fails "${head}0,1,1,,,\n" 'line 2, column snr_db: expected the end of the line after it, found 6 fields'
 trace_fails "${head}0,1,1,,\n\n1,1,1,,\n" 'line 3, column'
 trace_fails "${head},1,1,,\n" 'line 2, column t_s: expected seconds'
-trace_fails "${head}1,1,1,,\n0,1,1,,\n" 'line 3, column t_s: expected a time not before that of the line above, found "0"'
+trace_fails "${head}1,1,1,,\n0,1,1,,\n" \
+    'line 3, column t_s: expected a time not before that of the line above, found "0"'
 trace_fails "${head}0,fast,1,,\n" 'line 2, column uplink_bps: expected a finite rate in bit/s, at least 0'
 trace_fails "${head}0,-1,1,,\n" 'line 2, column uplink_bps: expected a finite rate in bit/s, at least 0'
 trace_fails "${head}0,nan,1,,\n" 'line 2, column uplink_bps: expected a finite rate'

@@ -12,7 +12,8 @@ equal "titles" 1 "$(grep -c 'dialogue/turn  *endpoint  *cost  *term by term' out
 equal "lines besides title and turns" 108 "$(wc -l <out)"
 equal "stderr" "" "$(cat err)"
 grep -Eq '^    0 s  .*monday-morning/1  ' out || wrong "the first turn" "0 s ... monday-morning/1" "$(shortened out)"
-equal "the last turn's time, at one in 20 s" "2120 s" "$(turn_lines | tail -n 1 | grep -Eo '^ *[0-9]+ s' | sed 's/^ *//')"
+equal "the last turn's time, at one in 20 s" "2120 s" \
+    "$(turn_lines | tail -n 1 | grep -Eo '^ *[0-9]+ s' | sed 's/^ *//')"
 grep -q 'no link' out || wrong "the uplink in the tunnel" "no link" "no such line"
 
 # What is shown adds up to the cost, but for the rounding of at most eight numbers.
@@ -45,7 +46,7 @@ equal "tables of --explain 0" 0 "$(grep -c 'history cached' out)"
 
 # --compare: this configuration, each endpoint alone, and chance.
 runs 0 -- route --config "$demo/config.json" --trace "$demo/train.csv.gz" --compare "$demo/dialogues.jsonl"
-for rule in 'this configuration' 'always phone' 'always edge' 'random, same share'; do
+for rule in 'this configuration' 'always phone' 'always edge' 'random, rate 0.89'; do
     grep -Eq "^  $rule +107 +[0-9.]+ s +[0-9.]+ s +0\.[0-9]{3} +[0-9]+ % +[0-9]+\$" out ||
         wrong "--compare" "a line of $rule over 107 turns" "$(tail -n 9 out | tr '\n' '|')"
 done
@@ -57,12 +58,14 @@ grep -Eq '^  this configuration +0 +0.00 s +0.00 s +0.000 +0 % +0$' out || wrong
 # The recorded latency, by hand. Prompt: 4 bytes + 2 for the border of a message, 600 B of headers: 4848 bit.
 # Outage until 10 s, then 1 Mbit/s: 10 s + 4.848 ms. rtt 100 ms. Prefill 1 token at 100 tok/s. Decode 2 tokens at 1 s.
 # The last token of 297 B goes down at 1 Mbit/s in 2.376 ms. In all 12.117224 s.
-printf 't_s,uplink_bps,downlink_bps,rtt_s,snr_db\n0,0,1000000,0.1,\n10,1000000,1000000,0.1,\n100,1000000,1000000,0.1,\n' >late.csv
+printf '%s\n' 't_s,uplink_bps,downlink_bps,rtt_s,snr_db' '0,0,1000000,0.1,' '10,1000000,1000000,0.1,' \
+    '100,1000000,1000000,0.1,' >late.csv
 printf '%s\n' '{"endpoints":[{"name":"far","remote":true,"prefill_rate":"100 tok/s","tpot":"1 s/tok"}],' \
     '"expected_output":"2 tok"}' >far.json
 printf '%s\n' '{"id":"a","turns":["1234"]}' >a.jsonl
 runs 0 -- route --config far.json --trace late.csv --compare a.jsonl
-grep -Eq '^  always far +1 +12\.12 s +12\.12 s' out || wrong "latency through an outage" "12.12 s" "$(grep 'always far' out)"
+grep -Eq '^  always far +1 +12\.12 s +12\.12 s' out ||
+    wrong "latency through an outage" "12.12 s" "$(grep 'always far' out)"
 # Without a trace the link is that of the configuration: 10 Mbit/s up, 40 Mbit/s down, 50 ms: 2.0605 s.
 runs 0 -- route --config far.json --compare a.jsonl
 grep -Eq '^  always far +1 +2\.06 s' out || wrong "latency without a trace" "2.06 s" "$(grep 'always far' out)"
@@ -75,7 +78,8 @@ printf '%s\n' '{"id":"a","turns":["1234","5678"]}' >move.jsonl
 runs 0 -- route --config move.json --compare move.jsonl
 grep -Eq 'a/2 .*b <- .* queueing 1\.00 \+ switching 3\.00 \+ prefill 10\.00 \+ decode 2\.00$' out ||
     wrong "a moved cache" "switching 3.00" "$(shortened out)"
-grep -Eq '^  this configuration +2 +14\.00 s +16\.00 s' out || wrong "its latency" "12 s and 16 s" "$(grep 'this conf' out)"
+grep -Eq '^  this configuration +2 +14\.00 s +16\.00 s' out ||
+    wrong "its latency" "12 s and 16 s" "$(grep 'this conf' out)"
 
 # A name may hold anything; a line stays a line.
 printf '%s\n' '{"id":"a\u001b[31m\nb","turns":["x"]}' >name.jsonl

@@ -16,7 +16,7 @@ constexpr endpoint edge{.name = "edge",
                         .extra_rtt = 8_ms,
                         .request_overhead = 600_B,
                         .token_size = 300_B / 1_tok};
-constexpr link_state link{.uplink_rate = 5_Mbps, .downlink_rate = 20_Mbps, .rtt = 30_ms};
+constexpr link_state radio{.uplink_rate = 5_Mbps, .downlink_rate = 20_Mbps, .rtt = 30_ms};
 constexpr turn question{.prefix_tokens = 1000_tok,
                         .new_tokens = 50_tok,
                         .history_size = 4000_B,
@@ -31,7 +31,7 @@ constexpr kv_residency holding(tokens cached, bits seen, seconds last_used = 90_
 }  // namespace
 
 TEST_CASE("an endpoint that has seen nothing misses the whole history and its text") {
-    const auto s = facts_for(edge, {}, question, link, 0.75);
+    const auto s = facts_for(edge, {}, question, radio, 0.75);
     CHECK(s.prefix_tokens == 1000_tok);
     CHECK(s.prefix_hit == 0_tok);
     CHECK(s.new_tokens == 50_tok);
@@ -50,7 +50,7 @@ TEST_CASE("an endpoint that has seen nothing misses the whole history and its te
 }
 
 TEST_CASE("what an endpoint holds is neither read nor sent again") {
-    const auto s = facts_for(edge, holding(600_tok, 3000_B), question, link, 1);
+    const auto s = facts_for(edge, holding(600_tok, 3000_B), question, radio, 1);
     CHECK(s.prefix_hit == 600_tok);
     CHECK(s.unseen_history == 1000_B);
     CHECK(s.prompt_size == 800_B);
@@ -59,7 +59,7 @@ TEST_CASE("what an endpoint holds is neither read nor sent again") {
 TEST_CASE("a stateless protocol sends the seen history with the prompt") {
     endpoint stateless = edge;
     stateless.resends_history = true;
-    const auto s = facts_for(stateless, holding(1000_tok, 3000_B), question, link, 1);
+    const auto s = facts_for(stateless, holding(1000_tok, 3000_B), question, radio, 1);
     CHECK(s.unseen_history == 1000_B);
     CHECK(s.prompt_size == 3800_B);
     CHECK(s.prefix_hit == 1000_tok);
@@ -68,7 +68,7 @@ TEST_CASE("a stateless protocol sends the seen history with the prompt") {
 TEST_CASE("on the device itself nothing crosses the link") {
     endpoint device = edge;
     device.remote = false;
-    const auto s = facts_for(device, {}, question, link, 1);
+    const auto s = facts_for(device, {}, question, radio, 1);
     CHECK(s.rtt == 0_s);
     CHECK(s.prompt_size == 0_bit);
     CHECK(s.unseen_history == 0_bit);
@@ -77,8 +77,8 @@ TEST_CASE("on the device itself nothing crosses the link") {
 }
 
 TEST_CASE("a cache unused for longer than its lifetime is gone, its text is not") {
-    CHECK(facts_for(edge, holding(600_tok, 3000_B, 40_s), question, link, 1).prefix_hit == 600_tok);
-    const auto s = facts_for(edge, holding(600_tok, 3000_B, 39_s), question, link, 1);
+    CHECK(facts_for(edge, holding(600_tok, 3000_B, 40_s), question, radio, 1).prefix_hit == 600_tok);
+    const auto s = facts_for(edge, holding(600_tok, 3000_B, 39_s), question, radio, 1);
     CHECK(s.prefix_hit == 0_tok);
     CHECK(s.unseen_history == 1000_B);
 }
@@ -86,14 +86,14 @@ TEST_CASE("a cache unused for longer than its lifetime is gone, its text is not"
 TEST_CASE("no more is cached than the cache can hold") {
     endpoint small = edge;
     small.kv_capacity = 400_tok;
-    CHECK(facts_for(small, holding(600_tok, 3000_B), question, link, 1).prefix_hit == 400_tok);
+    CHECK(facts_for(small, holding(600_tok, 3000_B), question, radio, 1).prefix_hit == 400_tok);
     CHECK(still_cached(small, holding(600_tok, 3000_B), 100_s).text == 1600_B);
 }
 
 TEST_CASE("a question that was read before is not new, but one token is always evaluated") {
-    CHECK(facts_for(edge, holding(1020_tok, 4000_B), question, link, 1).new_tokens == 30_tok);
-    CHECK(facts_for(edge, holding(1050_tok, 4000_B), question, link, 1).new_tokens == 1_tok);
-    CHECK(facts_for(edge, holding(1050_tok, 4000_B), question, link, 1).prefix_hit == 1000_tok);
+    CHECK(facts_for(edge, holding(1020_tok, 4000_B), question, radio, 1).new_tokens == 30_tok);
+    CHECK(facts_for(edge, holding(1050_tok, 4000_B), question, radio, 1).new_tokens == 1_tok);
+    CHECK(facts_for(edge, holding(1050_tok, 4000_B), question, radio, 1).prefix_hit == 1000_tok);
 }
 
 TEST_CASE("an endpoint serves a turn when it is up and its context window is large enough") {
