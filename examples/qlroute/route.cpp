@@ -134,7 +134,6 @@ struct routed_turn {
     const session& chat;
     const turn& question;
     const program_decision& choice;
-    std::string_view left;  // where the dialogue was before, if it was elsewhere
 };
 
 /// Routes dialogues one after another, a turn every turn_interval, over one link.
@@ -155,10 +154,8 @@ public:
             const link_state link = link_.known_at(now_);
             turn question = chat.next_turn(talk.messages(), now_);
             question.expected_output = config_.expected_output;
-            const std::size_t before = chat.where();
             const program_decision choice = route_(chat, question, config_.places, link);
-            report(routed_turn{one, i + 1, now_, link, chat, question, choice,
-                               choice.switched ? config_.places[before].name : std::string_view()});
+            report(routed_turn{one, i + 1, now_, link, chat, question, choice});
 
             talk.answer(one.turns[i].reply, question.expected_output);
             const message& reply = talk.messages().back();

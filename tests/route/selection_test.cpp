@@ -138,11 +138,11 @@ TEST_CASE("fused_score computes p - alpha (T_large - T_small) > theta, a tie goi
     s.new_tokens = 300_tok;  // 3 s
     p.all.push_back({.where = 1, .facts = s});
     // 0.75 - 0.125 / s * 2 s = 0.5
-    CHECK(fused_score{.alpha = 0.125 / 1_s, .theta = 0.499}(p, fresh).where == 1);
-    CHECK(fused_score{.alpha = 0.125 / 1_s, .theta = 0.5}(p, fresh).where == 0);
-    CHECK(fused_score{.alpha = 0.125 / 1_s, .theta = 0.501}(p, fresh).where == 0);
+    CHECK(fused_score{0.125 / 1_s, 0.499}(p, fresh).where == 1);
+    CHECK(fused_score<>{.alpha = 0.125 / 1_s, .theta = 0.5}(p, fresh).where == 0);
+    CHECK(fused_score<>{.alpha = 0.125 / 1_s, .theta = 0.501}(p, fresh).where == 0);
     p.all[0].can_serve = false;
-    CHECK(fused_score{.alpha = 0.125 / 1_s, .theta = 0.9}(p, fresh).where == 1);
+    CHECK(fused_score<>{.alpha = 0.125 / 1_s, .theta = 0.9}(p, fresh).where == 1);
 }
 
 TEST_CASE("fused_score is our objective with the weight 1 / alpha and the loss of the large model set to theta") {
@@ -153,7 +153,7 @@ TEST_CASE("fused_score is our objective with the weight 1 / alpha and the loss o
         const priced p = random_pair(random);
         const double theta = between(random);
         const hertz alpha(0.01 + 0.5 * between(random));
-        const auto by_seed = fused_score{.alpha = alpha, .theta = theta}(p, fresh).where;
+        const auto by_seed = fused_score<>{.alpha = alpha, .theta = theta}(p, fresh).where;
 
         const auto objective = (1 / alpha) * cost::quality_loss{} + cost::end_to_end();
         priced ours = p;

@@ -95,6 +95,7 @@ struct fused_score {
         return score > ratio(theta) ? there : here;
     }
 };
+fused_score(hertz, double) -> fused_score<>;
 
 /// Large iff p > theta, whatever it costs: the rule of score-threshold routers. p = 1 - P(small answers well).
 struct score_threshold {
