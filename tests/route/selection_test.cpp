@@ -43,7 +43,7 @@ TEST_CASE("lowest_cost takes the cheapest, among equals the first") {
 }
 
 TEST_CASE("lowest_cost stays where the dialogue is unless leaving saves more than the hysteresis") {
-    const lowest_cost rule{.hysteresis = 500_ms};
+    const lowest_cost<> rule{.hysteresis = 500_ms};
     CHECK(rule(costing({1.0, 1.5, 9}), chat_that_was_at(1)).where == 1);
     CHECK(rule(costing({1.0, 1.6, 9}), chat_that_was_at(1)).where == 0);
     CHECK(rule(costing({1.0, 1.4, 9}), chat_that_was_at(2)).where == 0);
