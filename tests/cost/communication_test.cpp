@@ -5,24 +5,31 @@
 #include <algorithm>
 #include <concepts>
 
-#include <qlroute/cost/computation.hpp>
-
 #include "support/filled.hpp"
 
 using namespace qlroute;
 using namespace qlroute::test;
 
 static_assert(std::same_as<cost::cost_of<cost::uplink>, seconds>);
-static_assert(std::same_as<cost::cost_of<cost::downlink>, seconds>);
+static_assert(std::same_as<cost::cost_of<cost::downlink<>>, seconds>);
 
 namespace {
 
-/// When the last of `count` tokens is seen, measured from the start of decoding: a token is written every tpot, waits
-/// until the link has sent the one before it, takes size / rate on the link and half a round trip to arrive.
-seconds last_arrival(const scenario<>& s) {
+/// An engine whose tokens take longer, the more tokens stand before them.
+struct slowing {
+    constexpr auto prefill_time(const auto& s, const auto&, const auto& count) const { return count / s.prefill_rate; }
+    constexpr auto decode_time(const auto& s, const auto& context, const auto& count) const {
+        return count * s.tpot + count * (10_us / 1_tok / 1_tok) * (context + 0.5 * count);
+    }
+};
+
+/// When the last token is seen, measured from the start of decoding: the engine writes tokens one after another, each
+/// waits until the link has sent the one before it, takes size / rate on the link and half a round trip to arrive.
+template <class Engine = cost::linear_rate>
+seconds last_arrival(const scenario<>& s, Engine engine = {}) {
     seconds link_free(0);
     for (double k = 1; k <= s.output_tokens.value(); ++k) {
-        const seconds written = tokens(k) * s.tpot;
+        const seconds written = engine.decode_time(s, s.prefix_tokens + s.new_tokens, tokens(k));
         link_free = std::max(written, link_free) + tokens(1) * s.token_size / s.downlink_rate;
     }
     return link_free + s.rtt / 2;
@@ -77,6 +84,20 @@ TEST_CASE("decode and downlink together end when the last token arrives, whateve
         const auto s = random();
         CHECK(answer(s).value() == doctest::Approx(last_arrival(s).value()).epsilon(1e-12));
     }
+}
+
+TEST_CASE("decode and downlink together end when the last token arrives, also of an engine that slows down") {
+    constexpr auto answer = cost::decode{slowing{}} + cost::downlink{slowing{}};
+    random_facts random(3);
+    int waited = 0;
+    for (int i = 0; i < 200; ++i) {
+        auto s = random();
+        if (i % 2 == 0) s.downlink_rate = 3e-4 * s.downlink_rate;
+        CHECK(answer(s).value() == doctest::Approx(last_arrival(s, slowing{}).value()).epsilon(1e-12));
+        waited += cost::downlink{slowing{}}(s) > 0.5 * s.rtt + tokens(1) * (s.token_size / s.downlink_rate) + 1_us;
+    }
+    CHECK(waited > 5);  // both regimes occur
+    CHECK(waited < 195);
 }
 
 TEST_CASE_TEMPLATE("an answer shorter than a token saves nothing on the link", Rep, QLROUTE_TEST_REPS) {

@@ -60,6 +60,9 @@ TEST_CASE_TEMPLATE("an objective takes the way and the engine that it is given",
     CHECK(equals<Rep>(cost::end_to_end(cost::kv_transfer{}, attentive{})(s), 1393.25_ms));
     // attention in recomputing too: 400 * (600 + 200) us = 320 ms more
     CHECK(equals<Rep>(cost::end_to_end(cost::kv_recompute{attentive{}}, attentive{})(s), 2173.25_ms));
+    CHECK(equals<Rep>(cost::end_to_end(attentive{})(s), 2173.25_ms));
+    // uplink 40 + queueing 30 + switching 820 + prefill 205 + first token 42 + 1 * 1100.5 us
+    CHECK(equals<Rep>(cost::ttft(attentive{})(s), 1138.1005_ms));
 }
 
 TEST_CASE_TEMPLATE("for an answer of one token, end to end equals time to first token", Rep, QLROUTE_TEST_REPS) {

@@ -9,7 +9,7 @@ double cost_by_hand(const plain_facts& s) {
     const double prefill = s.new_tokens / s.prefill_rate;
     const double decode = s.output_tokens * s.tpot;
     const double one_token = s.token_size / s.downlink_rate;
-    const double downlink =
-        0.5 * s.rtt + one_token + std::max(s.output_tokens - 1, 0.0) * std::max(one_token - s.tpot, 0.0);
+    const double rest = std::max(s.output_tokens - 1, 0.0);
+    const double downlink = 0.5 * s.rtt + one_token + std::max(rest * one_token - ((1 + rest) * s.tpot - s.tpot), 0.0);
     return 6 * s.quality_loss + uplink + s.queue_delay + switching + prefill + decode + downlink;
 }

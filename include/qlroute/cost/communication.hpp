@@ -1,7 +1,7 @@
 // What the link costs.
 #pragma once
 
-#include <qlroute/cost/expression.hpp>
+#include <qlroute/cost/computation.hpp>
 
 namespace qlroute::cost {
 
@@ -15,18 +15,28 @@ struct uplink {
     constexpr auto operator()(const auto& s) const { return 0.5 * s.rtt + s.prompt_size / s.uplink_rate; }
 };
 
-/// Time that streaming the answer back adds to decoding it. Tokens travel while the next ones are decoded:
-/// only the last one, and what a link slower than the decoder accumulates, is seen.
-///   rtt / 2 + t + (output_tokens - 1) * max(t - tpot, 0),   t = token_size / downlink_rate        [s]
-/// Reads rtt, token_size, downlink_rate, output_tokens, tpot.
+/// Time that streaming the answer back adds to decoding it. Tokens travel while the next ones are decoded: only the
+/// last one, and what a link slower than the decoder accumulates, is seen.
+///   rtt / 2 + t + max((n - 1) t - (D(n) - D(1)), 0)                          [s]
+/// t = token_size / downlink_rate, D(n) = decode_time(context = prefix_tokens + new_tokens, count = n),
+/// n = max(output_tokens, 1). Exact for an engine that does not get faster as the context grows: a token that waits for
+/// the link then waits behind the first one or not at all.
+/// Reads rtt, token_size, downlink_rate, output_tokens, prefix_tokens, new_tokens and what the engine policy reads.
+template <class Engine = linear_rate>
 struct downlink {
+    static_assert(detail::is_computation<Engine>());
     static constexpr std::string_view name = "downlink";
+    Engine engine{};
     constexpr auto operator()(const auto& s) const {
-        constexpr tokens first(1);
-        const auto one_token = s.token_size / s.downlink_rate;
-        return 0.5 * s.rtt + first * one_token +
-               positive_part(s.output_tokens - first) * positive_part(one_token - s.tpot);
+        constexpr tokens one(1);
+        const auto context = s.prefix_tokens + s.new_tokens;
+        const auto rest = positive_part(s.output_tokens - one);
+        const auto token_time = s.token_size / s.downlink_rate;
+        const auto decoded_meanwhile = engine.decode_time(s, context, one + rest) - engine.decode_time(s, context, one);
+        return 0.5 * s.rtt + one * token_time + positive_part(rest * token_time - decoded_meanwhile);
     }
 };
+template <class Engine>
+downlink(Engine) -> downlink<Engine>;
 
 }  // namespace qlroute::cost
