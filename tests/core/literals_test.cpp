@@ -115,3 +115,13 @@ TEST_CASE("decibels beyond a double are zero or infinite") {
     CHECK(decibels(4000).value() == infinity);
     CHECK(std::isnan(decibels(std::nan("")).value()));
 }
+
+TEST_CASE("multiples of 10 dB are exact powers of ten, in constant expressions and elsewhere") {
+    double expected = 1;
+    for (int tens = 0; tens <= 22; ++tens, expected *= 10) {
+        CHECK(from_decibels(10.0 * tens) == expected);
+        CHECK(from_decibels(-10.0 * tens) == 1 / expected);
+    }
+    static_assert(from_decibels(-10) == 0.1);
+    static_assert(10_dB == ratio(10));
+}

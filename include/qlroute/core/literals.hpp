@@ -5,20 +5,19 @@
 
 namespace qlroute {
 
-/// 10^(decibels / 10), usable in constant expressions.
+/// 10^(decibels / 10), usable in constant expressions; exact for multiples of 10 dB up to 220.
 constexpr double from_decibels(double decibels) {
-    // 10^(x/10) = 2^n e^f with n an integer and |f| <= ln 2 / 2, where 16 terms of e^f are exact.
+    // 10^(x/10) = 10^n e^f with n an integer and |f| <= ln 10 / 2, where 24 terms of e^f are exact. No product is added
+    // to anything: compilers may fuse the two in one place and not in another, and the same ratio would not be equal.
     constexpr double ln10 = 2.302585092994045684;
-    constexpr double ln2 = 0.693147180559945309;
-    const double exponent = decibels / 10 * ln10;
-    if (!(exponent > -708 && exponent < 709)) return exponent < 0 ? 0.0 : exponent * 1e308;
-    const auto n = static_cast<int>(exponent / ln2 + (exponent < 0 ? -0.5 : 0.5));
-    const double f = exponent - n * ln2;
+    if (!(decibels > -3080 && decibels < 3080)) return decibels < 0 ? 0.0 : decibels * 1e308;
+    const auto n = static_cast<int>(decibels / 10 + (decibels < 0 ? -0.5 : 0.5));
+    const double f = (decibels / 10 - n) * ln10;
     double power = 1;
-    for (int k = 16; k > 0; --k) power = 1 + power * f / k;
-    for (int k = 0; k < n; ++k) power *= 2;
-    for (int k = 0; k > n; --k) power /= 2;
-    return power;
+    for (int k = 24; k > 0; --k) power = 1 + power * f / k;
+    double ten_to_n = 1;
+    for (int k = 0; k < (n < 0 ? -n : n); ++k) ten_to_n *= 10;
+    return n < 0 ? power / ten_to_n : power * ten_to_n;
 }
 
 inline namespace literals {
