@@ -210,12 +210,15 @@ void by_hand(benchmark::State& state) {
         if (a.where != b.where || a.cost.value() != b.cost) return state.SkipWithError("the two disagree");
     }
 
+    const std::size_t before = allocations;
     std::size_t k = 0;
     for (auto _ : state) {
         const auto& [question, link] = situations[k++ % situations.size()];
         auto choice = decide_by_hand(places, held, chat.where(), question, link);
         benchmark::DoNotOptimize(choice);
     }
+    const auto counted = static_cast<double>(allocations - before);
+    state.counters["allocations/decision"] = benchmark::Counter(counted, benchmark::Counter::kAvgIterations);
 }
 
 BENCHMARK(route_one_turn)->Arg(2)->Arg(3)->Arg(8);
