@@ -2,9 +2,10 @@
 
 #include <doctest/doctest.h>
 
-#include <random>
 #include <string>
 #include <vector>
+
+#include "support/filled.hpp"
 
 using namespace qlroute;
 
@@ -98,30 +99,15 @@ TEST_CASE("random_rate sends the wished share to the large model, and the same d
 namespace {
 
 /// Two endpoints with random facts: the small one local, the large one remote.
-priced random_pair(std::mt19937& random) {
-    const auto between = [&](double a, double b) { return std::uniform_real_distribution<>(a, b)(random); };
-    priced p;
-    for (std::size_t i = 0; i < 2; ++i) {
-        scenario<> s;
-        s.new_tokens = tokens(between(1, 500));
-        s.prefix_tokens = tokens(between(0, 3000));
-        s.prefix_hit = between(0, 1) * s.prefix_tokens;
-        s.output_tokens = tokens(between(1, 400));
-        s.uplink_rate = bits_per_second(between(1e5, 5e7));
-        s.downlink_rate = bits_per_second(between(1e5, 5e7));
-        s.prefill_rate = tokens_per_second(between(50, 8000));
-        s.tpot = seconds_per_token(between(0.005, 0.1));
-        s.queue_delay = seconds(between(0, 0.5));
-        s.quality_loss = between(0, 1);
-        if (i == 1) {
-            s.rtt = seconds(between(0.01, 0.3));
-            s.prompt_size = bits(between(1e3, 1e5));
-            s.unseen_history = bits(between(0, 1e5));
-            s.token_size = 297_B / 1_tok;
-        }
-        p.all.push_back({.where = i, .facts = s});
-    }
-    return p;
+priced random_pair(test::random_facts& random) {
+    scenario<> here = random();
+    here.rtt = 0_s;
+    here.prompt_size = here.unseen_history = 0_bit;
+    here.token_size = 0_bit / 1_tok;
+    scenario<> there = random();
+    there.output_tokens = here.output_tokens;
+    there.new_tokens = here.new_tokens;
+    return {{{.where = 0, .facts = here}, {.where = 1, .facts = there}}};
 }
 
 }  // namespace
@@ -146,13 +132,12 @@ TEST_CASE("fused_score computes p - alpha (T_large - T_small) > theta, a tie goi
 }
 
 TEST_CASE("fused_score is our objective with the weight 1 / alpha and the loss of the large model set to theta") {
-    std::mt19937 random(3);
-    std::uniform_real_distribution<> between(0, 1);
+    test::random_facts random(3);
     int large = 0;
     for (int k = 0; k < 20'000; ++k) {
         const priced p = random_pair(random);
-        const double theta = between(random);
-        const hertz alpha(0.01 + 0.5 * between(random));
+        const double theta = random.between(0, 1);
+        const hertz alpha(random.between(0.001, 0.1));
         const auto by_seed = fused_score<>{.alpha = alpha, .theta = theta}(p, fresh).where;
 
         const auto objective = (1 / alpha) * cost::quality_loss{} + cost::end_to_end();
