@@ -16,4 +16,6 @@ TEST_CASE("tokens are the host's count where it is given, else bytes / 4 rounded
 TEST_CASE("a message weighs its text, or 4 bytes a token where there is none") {
     CHECK(byte_count({role::user, "12345", 100_tok}) == 5);
     CHECK(byte_count({role::assistant, "", 100_tok}) == 400);
+    CHECK(byte_count({role::assistant, "", -5_tok}) == 0);
+    CHECK(token_count({role::assistant, "12345678", -5_tok}) == 2_tok);
 }

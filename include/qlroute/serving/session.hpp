@@ -161,7 +161,7 @@ private:
         at.byte = 0;
         at.inside = true;
         if (m.text.empty()) {  // known by its length alone
-            const auto count = static_cast<std::uint64_t>(m.size.value());
+            const auto count = static_cast<std::uint64_t>(token_count(m).value());
             char digits[8];
             for (int k = 0; k < 8; ++k) digits[k] = static_cast<char>(count >> (8 * k));
             at.hash.feed({digits, sizeof digits});

@@ -15,7 +15,7 @@ enum class role : std::uint8_t { system, user, assistant, tool };
 struct message {
     role from = role::user;
     std::string_view text;
-    tokens size{};  ///< by the model's tokenizer, where the host knows it; 0 = estimate from the text
+    tokens size{};  ///< by the model's tokenizer, where the host knows it; 0 or less = estimate from the text
 };
 
 /// Bytes of text that make one token, over languages and tokenizers, when nothing better is known.
@@ -30,7 +30,7 @@ constexpr tokens token_count(const message& m) noexcept {
 
 /// Bytes to send the message: its text, or 4 a token where only the count is given.
 constexpr std::size_t byte_count(const message& m) noexcept {
-    return m.text.empty() ? static_cast<std::size_t>(m.size.value()) * bytes_per_token : m.text.size();
+    return m.text.empty() ? static_cast<std::size_t>(token_count(m).value()) * bytes_per_token : m.text.size();
 }
 
 }  // namespace qlroute
