@@ -154,17 +154,19 @@ constexpr auto operator-(const quantity<D, A>& a) {
 
 template <any_quantity A, any_quantity B>
     requires(!same_unit<unit_of<A>, unit_of<B>>)
-constexpr void operator+(const A&, const B&) {
+constexpr auto operator+(const A& a, const B&) {
     static_assert(same_unit<unit_of<A>, unit_of<B>>,
                   "qlroute: only quantities of one unit can be added; "
                   "multiply one of them by a rate or a weight that converts it");
+    return a;  // so that the assertion is the first error
 }
 template <any_quantity A, any_quantity B>
     requires(!same_unit<unit_of<A>, unit_of<B>>)
-constexpr void operator-(const A&, const B&) {
+constexpr auto operator-(const A& a, const B&) {
     static_assert(same_unit<unit_of<A>, unit_of<B>>,
                   "qlroute: only quantities of one unit can be subtracted; "
                   "multiply one of them by a rate or a weight that converts it");
+    return a;  // so that the assertion is the first error
 }
 
 // --- comparisons: scalars of one unit ------------------------------------------------------------

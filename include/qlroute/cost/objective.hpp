@@ -8,6 +8,16 @@
 
 namespace qlroute::cost {
 
+namespace detail {
+
+/// What passes until the target has read everything.
+template <class Way, class Engine>
+constexpr auto until_read(Way way, Engine engine) {
+    return uplink{} + queueing{} + switching<Way>{way} + prefill<Engine>{engine};
+}
+
+}  // namespace detail
+
 /// Time to first token: until the user sees the answer begin.
 ///   uplink + queueing + switching + prefill + first_token                    [s]
 ///   ttft()             history recomputed, linear_rate
@@ -20,7 +30,7 @@ constexpr auto ttft(Engine engine = {}) {
 template <class Way, class Engine = linear_rate>
     requires(!computation<Way>)
 constexpr auto ttft(Way way, Engine engine = {}) {
-    return uplink{} + queueing{} + switching<Way>{way} + prefill<Engine>{engine} + first_token<Engine>{engine};
+    return detail::until_read(way, engine) + first_token<Engine>{engine};
 }
 
 /// Time until the answer is complete, with the arguments of ttft(). For an answer of one token the two are equal.
@@ -32,8 +42,7 @@ constexpr auto end_to_end(Engine engine = {}) {
 template <class Way, class Engine = linear_rate>
     requires(!computation<Way>)
 constexpr auto end_to_end(Way way, Engine engine = {}) {
-    return uplink{} + queueing{} + switching<Way>{way} + prefill<Engine>{engine} + decode<Engine>{engine} +
-           downlink<Engine>{engine};
+    return detail::until_read(way, engine) + decode<Engine>{engine} + downlink<Engine>{engine};
 }
 
 }  // namespace qlroute::cost

@@ -33,8 +33,8 @@ struct priced_endpoints {
 
     constexpr std::size_t size() const noexcept { return places.size(); }
 
-    // Inlined into a rule that compares costs alone, this computes no more than the cost. GCC 12 does so by itself, and
-    // is 20 % slower when told to; Clang 14 and 16 have to be told, or are 40 % slower.
+    // Inlined into a rule that compares costs alone, this computes no more than the cost. GCC 12 does so by itself and
+    // is slower when told to; Clang 14 and 16 have to be told (docs/dead-ends.md).
 #if defined(__clang__)
     [[gnu::always_inline]]
 #endif
