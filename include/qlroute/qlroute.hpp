@@ -24,15 +24,31 @@
 #include <qlroute/core/units.hpp>
 #include <qlroute/core/literals.hpp>
 #include <qlroute/core/result.hpp>
+#include <qlroute/core/aligned.hpp>
+#include <qlroute/core/half.hpp>
 
 #include <qlroute/io/number.hpp>
 #include <qlroute/io/quantity_text.hpp>
 #include <qlroute/io/mapped_file.hpp>
 #include <qlroute/io/safetensors.hpp>
+#include <qlroute/io/safetensors_writer.hpp>
 
 #include <qlroute/text/message.hpp>
 #include <qlroute/text/content_hash.hpp>
 
+#include <qlroute/simd/kernel_set.hpp>
+#include <qlroute/simd/panels.hpp>
+#include <qlroute/simd/scalar.hpp>
+#include <qlroute/simd/avx2.hpp>
+#include <qlroute/simd/avx_vnni.hpp>
+#include <qlroute/simd/avx512_vnni.hpp>
+#include <qlroute/simd/amx_int8.hpp>
+#include <qlroute/simd/neon_dotprod.hpp>
+#include <qlroute/simd/dispatch.hpp>
+#include <qlroute/encoder/bert_config.hpp>
+#include <qlroute/encoder/bert_weights.hpp>
+#include <qlroute/encoder/quantize.hpp>
+#include <qlroute/encoder/bert_encoder.hpp>
 #include <qlroute/link/link_state.hpp>
 #include <qlroute/link/spectral_efficiency.hpp>
 #include <qlroute/link/rate_estimator.hpp>
