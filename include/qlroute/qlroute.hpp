@@ -35,6 +35,10 @@
 
 #include <qlroute/text/message.hpp>
 #include <qlroute/text/content_hash.hpp>
+#include <qlroute/text/unicode_tables.hpp>
+#include <qlroute/text/unicode.hpp>
+#include <qlroute/text/word_split.hpp>
+#include <qlroute/text/wordpiece.hpp>
 
 #include <qlroute/simd/kernel_set.hpp>
 #include <qlroute/simd/panels.hpp>
@@ -60,7 +64,9 @@
 #include <qlroute/serving/session_table.hpp>
 
 #include <qlroute/difficulty/predictor.hpp>
+#include <qlroute/difficulty/ability.hpp>
 #include <qlroute/difficulty/lexical.hpp>
+#include <qlroute/difficulty/encoder_predictor.hpp>
 
 #include <qlroute/cost/scenario.hpp>
 #include <qlroute/cost/expression.hpp>

@@ -19,3 +19,13 @@ TEST_CASE("a message weighs its text, or 4 bytes a token where there is none") {
     CHECK(byte_count({role::assistant, "", -5_tok}) == 0);
     CHECK(token_count({role::assistant, "12345678", -5_tok}) == 2_tok);
 }
+
+TEST_CASE("the last text of a role is found, and is empty where there is none") {
+    const message dialogue[] = {
+        {role::user, "first"}, {role::assistant, "answer"}, {role::user, "second"}, {role::tool, "result"}};
+    CHECK(last_text(dialogue, role::user) == "second");
+    CHECK(last_text(dialogue, role::assistant) == "answer");
+    CHECK(last_text(dialogue, role::tool) == "result");
+    CHECK(last_text(dialogue, role::system).empty());
+    CHECK(last_text({}, role::user).empty());
+}

@@ -7,10 +7,10 @@
 namespace qlroute {
 
 /// IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. A NaN keeps its sign and payload.
-constexpr float from_f16(std::uint16_t bits) noexcept {
-    const std::uint32_t sign = (bits & 0x8000u) << 16;
-    const std::uint32_t exponent = (bits >> 10) & 0x1Fu;
-    const std::uint32_t fraction = bits & 0x3FFu;
+constexpr float from_f16(std::uint16_t pattern) noexcept {
+    const std::uint32_t sign = (pattern & 0x8000u) << 16;
+    const std::uint32_t exponent = (pattern >> 10) & 0x1Fu;
+    const std::uint32_t fraction = pattern & 0x3FFu;
     constexpr std::uint32_t rebias = 127 - 15;
     if (exponent == 0x1F) return std::bit_cast<float>(sign | 0x7F800000u | (fraction << 13));
     if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + rebias) << 23) | (fraction << 13));
@@ -20,8 +20,8 @@ constexpr float from_f16(std::uint16_t bits) noexcept {
 }
 
 /// bfloat16: the upper half of a float.
-constexpr float from_bf16(std::uint16_t bits) noexcept {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+constexpr float from_bf16(std::uint16_t pattern) noexcept {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(pattern) << 16);
 }
 
 }  // namespace qlroute

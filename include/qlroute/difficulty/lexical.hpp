@@ -5,6 +5,7 @@
 //   const router route{*predictor, objective, lowest_cost{}};
 #pragma once
 
+#include <qlroute/difficulty/ability.hpp>
 #include <qlroute/difficulty/predictor.hpp>
 #include <qlroute/io/safetensors.hpp>
 
@@ -175,10 +176,9 @@ private:
 }  // namespace detail
 
 /// Hashed words and pairs of words with a logistic head per ability, over the last message of the user.
-///   P(good answer) = 1 / (1 + exp(-logit)),  logit interpolated between the heads beside endpoint::ability
-/// Abilities: 0 small (up to about 4 B parameters), 1 medium (7-14 B), 2 large (27 B and up), 3 frontier; values beyond
-/// count as the nearest. At most 4 kB of the message are read: 2 kB from each end. Definition and measurements:
-/// docs/lexical-difficulty.md. Copies share the weights; thread-safe.
+/// P(good answer) is success_at() of the endpoint's ability: 0 small (up to about 4 B parameters), 1 medium (7-14 B),
+/// 2 large (27 B and up), 3 frontier. At most 4 kB of the message are read: 2 kB from each end. Definition and
+/// measurements: docs/lexical-difficulty.md. Copies share the weights; thread-safe.
 class lexical_difficulty {
 public:
     static constexpr std::size_t heads = 4;
@@ -188,12 +188,7 @@ public:
     struct difficulty {
         std::array<double, heads> logits{};
 
-        double operator()(const endpoint& place) const noexcept {
-            const double ability = std::clamp(place.ability, 0.0, static_cast<double>(heads - 1));
-            const auto below = std::min(static_cast<std::size_t>(ability), heads - 2);
-            const double share = ability - static_cast<double>(below);
-            return 1 / (1 + std::exp(-((1 - share) * logits[below] + share * logits[below + 1])));
-        }
+        double operator()(const endpoint& place) const noexcept { return success_at(place.ability, logits); }
     };
 
     /// From a file written by training/lexical.py.
@@ -216,9 +211,7 @@ public:
     }
 
     difficulty operator()(std::span<const message> dialogue) const noexcept {
-        std::size_t last = dialogue.size();
-        while (last > 0 && dialogue[last - 1].from != role::user) --last;
-        return of(last == 0 ? std::string_view() : dialogue[last - 1].text);
+        return of(last_text(dialogue, role::user));
     }
 
     /// Of one text.

@@ -247,13 +247,13 @@ private:
 /// projections, before the next block begins, so that what it needs stays in the first cache.
 class bert_encoder::pass {
 public:
-    pass(const bert_encoder& encoder, workspace& memory, std::size_t tokens) noexcept
+    pass(const bert_encoder& encoder, workspace& memory, std::size_t length) noexcept
         : model_(*encoder.model_),
           config_(model_.config),
           kernels_(*encoder.kernels_),
           memory_(memory),
-          tokens_(tokens),
-          depth_(round_up(tokens, kernels_.depth_tile)) {}
+          tokens_(length),
+          depth_(round_up(length, kernels_.depth_tile)) {}
 
     /// x: [T, H]; with `first_only` just its first row is that of the last layer.
     void run(const std::int32_t* ids, const std::int32_t* types, bool first_only) noexcept {
@@ -666,10 +666,10 @@ inline std::size_t bert_encoder::run(std::span<const std::int32_t> ids, std::spa
     const bert_config& config = model_->config;
     QLROUTE_EXPECTS(!ids.empty() && ids.size() <= config.positions);
     QLROUTE_EXPECTS(types.empty() || types.size() == ids.size());
-    const std::size_t tokens = std::min(ids.size(), config.positions);
-    if (tokens == 0) return 0;
-    const auto checked = [tokens](std::span<const std::int32_t> from, std::size_t size, std::int32_t* to) {
-        for (std::size_t t = 0; t < std::min(tokens, from.size()); ++t) {
+    const std::size_t length = std::min(ids.size(), config.positions);
+    if (length == 0) return 0;
+    const auto checked = [length](std::span<const std::int32_t> from, std::size_t size, std::int32_t* to) {
+        for (std::size_t t = 0; t < std::min(length, from.size()); ++t) {
             const bool known = static_cast<std::size_t>(static_cast<std::uint32_t>(from[t])) < size;
             QLROUTE_EXPECTS(known);
             to[t] = known ? from[t] : 0;
@@ -678,10 +678,10 @@ inline std::size_t bert_encoder::run(std::span<const std::int32_t> ids, std::spa
     checked(ids, config.vocabulary, memory.ids);
     if (!types.empty()) {
         checked(types, config.token_types, memory.types);
-        std::fill(memory.types + std::min(tokens, types.size()), memory.types + tokens, 0);
+        std::fill(memory.types + std::min(length, types.size()), memory.types + length, 0);
     }
-    pass(*this, memory, tokens).run(memory.ids, types.empty() ? nullptr : memory.types, first_only);
-    return tokens;
+    pass(*this, memory, length).run(memory.ids, types.empty() ? nullptr : memory.types, first_only);
+    return length;
 }
 
 inline std::span<const float> bert_encoder::encode(std::span<const std::int32_t> ids,

@@ -116,7 +116,7 @@ inline constexpr kernel_set amx_kernels{
     .name = "amx",
     .zero_point = 128,
     .row_tile = 16,
-    .row_block = 32,
+    .row_block = 64,
     .depth_tile = 64,
     .enter = amx::enter,
     .leave = amx::leave,

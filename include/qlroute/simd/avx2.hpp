@@ -131,80 +131,89 @@ QLROUTE_LANE void store_bytes(std::uint8_t* at, i32 a, i32 b, i32 c, i32 d, std:
 
 #include <qlroute/simd/row_kernels.inl>
 
-/// 16 columns of a panel widened to 16 bits: [depth / 4, 16, 4].
-QLROUTE_KERNEL void widen(const std::int8_t* bytes, std::size_t count, std::int16_t* words) noexcept {
-    for (std::size_t k = 0; k < count; k += 16) {
-        const __m128i narrow = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + k));
-        _mm256_store_si256(reinterpret_cast<__m256i*>(words + k), _mm256_cvtepi8_epi16(narrow));
+/// Bytes as words. count: a multiple of 4.
+QLROUTE_LANE void widen(const void* bytes, std::size_t count, std::int16_t* words) {
+    const auto* from = static_cast<const std::uint8_t*>(bytes);
+    std::size_t k = 0;
+    for (; k + 16 <= count; k += 16) {
+        const __m128i narrow = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + k));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(words + k), _mm256_cvtepi8_epi16(narrow));
+    }
+    for (; k < count; k += 4) {
+        std::int32_t four;
+        std::memcpy(&four, from + k, 4);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(words + k), _mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)));
     }
 }
 
-/// Adds the products of some rows and a panel to the sums, all of them widened. Each register holds, for four columns,
-/// the sums of the even and of the odd pairs of the depth.
+/// to = from + the products of some rows and a panel, widened; depth: a multiple of 8. Each register holds, for four
+/// columns, the sums of the even and of the odd pairs of the depth.
 template <int Rows>
 QLROUTE_KERNEL void gemm_tile(const std::int16_t* a, std::size_t a_stride, const std::int16_t* b, std::size_t depth,
-                              std::int32_t* c, std::size_t c_stride) noexcept {
+                              const std::int32_t* from, std::size_t from_stride, std::int32_t* to,
+                              std::size_t to_stride) noexcept {
     __m256i sums[Rows][4];
     QLROUTE_UNROLL
     for (int r = 0; r < Rows; ++r) {
         QLROUTE_UNROLL
         for (int q = 0; q < 4; ++q) sums[r][q] = _mm256_setzero_si256();
     }
-    for (std::size_t k = 0; k < depth; k += 4) {
-        __m256i values[Rows];
+    for (std::size_t k = 0; k < depth; k += 8, b += 8 * lanes) {
         QLROUTE_UNROLL
-        for (int r = 0; r < Rows; ++r) {
-            long long four;
-            std::memcpy(&four, a + static_cast<std::size_t>(r) * a_stride + k, 8);
-            values[r] = _mm256_set1_epi64x(four);
-        }
-        QLROUTE_UNROLL
-        for (int q = 0; q < 4; ++q) {
-            __m256i weights = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + k * lanes + q * 16));
+        for (int half = 0; half < 2; ++half) {
+            __m256i values[Rows];
             QLROUTE_UNROLL
-            for (int r = 0; r < Rows; ++r)
-                sums[r][q] = _mm256_add_epi32(sums[r][q], _mm256_madd_epi16(values[r], weights));
+            for (int r = 0; r < Rows; ++r) {
+                long long four;
+                std::memcpy(&four, a + static_cast<std::size_t>(r) * a_stride + k + half * 4, 8);
+                values[r] = _mm256_set1_epi64x(four);
+            }
+            QLROUTE_UNROLL
+            for (int q = 0; q < 4; ++q) {
+                const __m256i weights = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + half * 64 + q * 16));
+                QLROUTE_UNROLL
+                for (int r = 0; r < Rows; ++r) {
+                    sums[r][q] = _mm256_add_epi32(sums[r][q], _mm256_madd_epi16(values[r], weights));
+                    asm("" : "+x"(sums[r][q]));  // stays where it is: GCC would reorder the sums and copy registers
+                }
+            }
         }
     }
     QLROUTE_UNROLL
     for (int r = 0; r < Rows; ++r) {
         QLROUTE_UNROLL
         for (int q = 0; q < 4; q += 2) {
-            // columns 0 1 4 5 2 3 6 7 of the eight
-            const __m256i mixed = _mm256_hadd_epi32(sums[r][q], sums[r][q + 1]);
-            auto* out = reinterpret_cast<__m256i*>(c + static_cast<std::size_t>(r) * c_stride + q * 4);
-            const __m256i columns = _mm256_permute4x64_epi64(mixed, 0b11011000);
-            _mm256_storeu_si256(out, _mm256_add_epi32(_mm256_loadu_si256(out), columns));
+            const __m256i mixed = _mm256_hadd_epi32(sums[r][q], sums[r][q + 1]);  // columns 0 1 4 5 2 3 6 7 of eight
+            const __m256i before = _mm256_loadu_si256(
+                reinterpret_cast<const __m256i*>(from + static_cast<std::size_t>(r) * from_stride + q * 4));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + static_cast<std::size_t>(r) * to_stride + q * 4),
+                                _mm256_add_epi32(before, _mm256_permute4x64_epi64(mixed, 0b11011000)));
         }
     }
 }
 
 QLROUTE_KERNEL void gemm(const gemm_call& call) noexcept {
-    constexpr std::size_t most_rows = 16, most_depth = 256;
+    constexpr std::size_t most_rows = 32, most_depth = 128;
     alignas(32) std::int16_t a[most_rows * most_depth];
     alignas(32) std::int16_t b[lanes * most_depth];
-    for (std::size_t i = 0; i < call.rows; ++i)
-        for (std::size_t j = 0; j < call.columns; j += 8)
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(call.c + i * call.c_stride + j),
-                                _mm256_loadu_si256(reinterpret_cast<const __m256i*>(call.init + j)));
     for (std::size_t first = 0; first < call.depth; first += most_depth) {
         const std::size_t depth = call.depth - first < most_depth ? call.depth - first : most_depth;
         for (std::size_t row = 0; row < call.rows; row += most_rows) {
             const std::size_t rows = call.rows - row < most_rows ? call.rows - row : most_rows;
-            for (std::size_t i = 0; i < rows; ++i)
-                for (std::size_t k = 0; k < depth; k += 4) {
-                    std::int32_t four;
-                    std::memcpy(&four, call.a + (row + i) * call.a_stride + first + k, 4);
-                    _mm_storel_epi64(reinterpret_cast<__m128i*>(a + i * depth + k),
-                                     _mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)));
-                }
+            for (std::size_t r = 0; r < rows; ++r)
+                widen(call.a + (row + r) * call.a_stride + first, depth, a + r * depth);
             for (std::size_t column = 0; column < call.columns; column += lanes) {
                 widen(call.b + column / lanes * call.b_stride + first * lanes, depth * lanes, b);
-                std::int32_t* c = call.c + row * call.c_stride + column;
-                std::size_t i = 0;
-                for (; i + 2 <= rows; i += 2)
-                    gemm_tile<2>(a + i * depth, depth, b, depth, c + i * call.c_stride, call.c_stride);
-                if (i < rows) gemm_tile<1>(a + i * depth, depth, b, depth, c + i * call.c_stride, call.c_stride);
+                std::int32_t* to = call.c + row * call.c_stride + column;
+                const std::int32_t* from = first == 0 ? call.init + column : to;
+                const std::size_t from_stride = first == 0 ? 0 : call.c_stride;
+                std::size_t r = 0;
+                for (; r + 2 <= rows; r += 2)
+                    gemm_tile<2>(a + r * depth, depth, b, depth, from + r * from_stride, from_stride,
+                                 to + r * call.c_stride, call.c_stride);
+                if (r < rows)
+                    gemm_tile<1>(a + r * depth, depth, b, depth, from + r * from_stride, from_stride,
+                                 to + r * call.c_stride, call.c_stride);
             }
         }
     }
@@ -222,8 +231,8 @@ inline constexpr kernel_set avx2_kernels{
     .name = "avx2",
     .zero_point = 0,
     .row_tile = 1,
-    .row_block = 16,
-    .depth_tile = 4,
+    .row_block = 32,
+    .depth_tile = 8,
     .enter = nothing,
     .leave = nothing,
     .gemm = avx2::gemm,

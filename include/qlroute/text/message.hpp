@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace qlroute {
@@ -17,6 +18,13 @@ struct message {
     std::string_view text;
     tokens size{};  ///< by the model's tokenizer, where the host knows it; 0 or less = estimate from the text
 };
+
+/// The text of the last message from `from`; empty if there is none.
+constexpr std::string_view last_text(std::span<const message> dialogue, role from) noexcept {
+    std::size_t end = dialogue.size();
+    while (end > 0 && dialogue[end - 1].from != from) --end;
+    return end == 0 ? std::string_view() : dialogue[end - 1].text;
+}
 
 /// Bytes of text that make one token, over languages and tokenizers, when nothing better is known.
 /// English prose has about 4.3 characters a token, arithmetic word problems 3.2-3.7.
