@@ -69,6 +69,23 @@ TEST_CASE("norm makes the mean 0 and the variance 1, then scales and shifts, and
     CHECK(static_cast<std::int8_t>(bytes[1]) == -42);  // -1 / 3 * 127 = -42.3
 }
 
+TEST_CASE("a row is quantized by its largest magnitude, rounded to even") {
+    std::vector<float> x(64);
+    x[0] = -254;
+    x[1] = 1;
+    x[2] = 3;
+    x[3] = 127;
+    float scale = 0;
+    std::vector<std::uint8_t> bytes(64);
+    scalar_kernels.quantize({.x = x.data(), .columns = 64, .out = {bytes.data(), 64, &scale}, .zero_point = 128});
+    CHECK(scale == 2.0f);
+    CHECK(bytes[0] == 1);    // -127 + 128
+    CHECK(bytes[1] == 128);  // 0.5 is rounded to 0
+    CHECK(bytes[2] == 130);  // 1.5 to 2
+    CHECK(bytes[3] == 192);  // 63.5 to 64
+    CHECK(bytes[4] == 128);
+}
+
 TEST_CASE("gelu is x * Phi(x) within 2.1e-4") {
     for (float x = -12; x < 12; x += 0.01f) {
         std::vector<std::int32_t> sums(64, 1);

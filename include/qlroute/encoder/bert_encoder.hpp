@@ -284,15 +284,10 @@ public:
     /// tanh(pooler * x[0])
     void pool() noexcept {
         const linear& one = model_.pooler;
-        // The last add_norm has left the first block's rows quantised only if that was the last block.
-        float largest = 0;
-        for (std::size_t k = 0; k < config_.hidden; ++k) largest = std::max(largest, std::abs(memory_.x[k]));
-        const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-        for (std::size_t k = 0; k < config_.hidden; ++k) {
-            const auto value = static_cast<int>(std::lrint(std::clamp(memory_.x[k] * inverse, -127.0f, 127.0f)));
-            memory_.bytes[k] = static_cast<std::uint8_t>(value + kernels_.zero_point);
-        }
-        memory_.row_scale[0] = largest / 127;
+        kernels_.quantize({.x = memory_.x,
+                           .columns = config_.hidden,
+                           .out = {memory_.bytes, config_.hidden, memory_.row_scale},
+                           .zero_point = kernels_.zero_point});
         kernels_.enter();
         product(one, 1);
         kernels_.leave();

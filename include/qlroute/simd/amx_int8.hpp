@@ -87,22 +87,23 @@ QLROUTE_KERNEL void tiles_1x1(const gemm_call& call, std::size_t row, std::size_
     _tile_stored(0, call.c + row * call.c_stride + column, call.c_stride * sizeof(std::int32_t));
 }
 
-/// Reads and writes whole tiles of 16 rows; a few rows are not worth a tile.
+/// Reads and writes whole tiles of 16 rows; a few rows are not worth a tile. Columns outside, so that the weights of two
+/// panels stay in the first cache while all rows pass by.
 QLROUTE_KERNEL void gemm(const gemm_call& call) noexcept {
     if (call.rows < 4) return avx512_vnni::gemm(call);
-    std::size_t row = 0;
-    for (; row + 16 < call.rows; row += 32) {
-        std::size_t column = 0;
-        for (; column + 32 <= call.columns; column += 32) tiles_2x2(call, row, column);
-        for (; column < call.columns; column += 16) {
-            tiles_1x1(call, row, column);
-            tiles_1x1(call, row + 16, column);
-        }
-    }
-    if (row >= call.rows) return;
+    asm volatile("" ::: "memory");  // the tile instructions do not tell the compiler that they read and write memory
+    const std::size_t paired = call.rows % 32 > 16 ? call.rows / 32 * 32 + 32 : call.rows / 32 * 32;
     std::size_t column = 0;
-    for (; column + 48 <= call.columns; column += 48) tiles_1x3(call, row, column);
-    for (; column < call.columns; column += 16) tiles_1x1(call, row, column);
+    for (; column + 32 <= call.columns; column += 32)
+        for (std::size_t row = 0; row < paired; row += 32) tiles_2x2(call, row, column);
+    for (; column < call.columns; column += 16)
+        for (std::size_t row = 0; row < paired; row += 16) tiles_1x1(call, row, column);
+    if (paired < call.rows) {
+        column = 0;
+        for (; column + 48 <= call.columns; column += 48) tiles_1x3(call, paired, column);
+        for (; column < call.columns; column += 16) tiles_1x1(call, paired, column);
+    }
+    asm volatile("" ::: "memory");
 }
 
 }  // namespace qlroute::simd::amx
@@ -127,6 +128,7 @@ inline constexpr kernel_set amx_kernels{
     .softmax = avx512_vnni::softmax,
     .context = avx512_vnni::context,
     .gelu = avx512_vnni::gelu,
+    .quantize = avx512_vnni::quantize,
     .tanh = avx512_vnni::tanh,
     .dense = avx512_vnni::dense,
 };

@@ -140,6 +140,14 @@ struct gelu_call {
     std::uint8_t zero_point;
 };
 
+/// One row of floats, quantised.
+struct quantize_call {
+    const float* x;  // [H]
+    std::size_t columns;
+    byte_rows out;
+    std::uint8_t zero_point;
+};
+
 /// out = tanh(dequantised), one row.
 struct tanh_call {
     dequantised in;
@@ -175,6 +183,7 @@ struct kernel_set {
     void (*softmax)(const softmax_call&) noexcept;
     void (*context)(const context_call&) noexcept;
     void (*gelu)(const gelu_call&) noexcept;
+    void (*quantize)(const quantize_call&) noexcept;
     void (*tanh)(const tanh_call&) noexcept;
     void (*dense)(const dense_call&) noexcept;
 };

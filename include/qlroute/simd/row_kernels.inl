@@ -1,10 +1,11 @@
 // The kernels that work row by row, written once. Each instruction set's header includes this file inside its own
-// namespace, after its lanes (f32, i32 and the functions on them) and with QLROUTE_KERNEL naming its target: neither GCC
-// nor Clang lets a template take its target as a parameter. No #pragma once, for that reason.
+// namespace, after its lanes (f32, i32 and the functions on them) and with QLROUTE_KERNEL naming its target: neither
+// GCC nor Clang lets a template take its target as a parameter. No #pragma once, for that reason.
 //
-// Every product that meets a sum is a fused multiply-add by name, so that no compiler fuses, or does not fuse, on its own.
-// Rows go by fours: their sums and maxima are reduced together, and the long chains of one row hide those of the others.
-// Kernels copy what they are called with, because for all the compiler knows every store could change the original.
+// Every product that meets a sum is a fused multiply-add by name, so that no compiler fuses, or does not fuse, on its
+// own. Rows go by fours: their sums and maxima are reduced together, and the long chains of one row hide those of the
+// others. Kernels copy what they are called with, because for all the compiler knows every store could change the
+// original.
 
 // 1.5 * 2^23: added to |x| < 2^22 it leaves x, rounded to even, in the lowest bits.
 inline constexpr float rounder = 12582912.0f;
@@ -39,12 +40,12 @@ QLROUTE_LANE void scales_of(const f32 (&magnitude)[Rows], float* const (&scale)[
     }
 }
 
-QLROUTE_LANE i32 quantised(f32 x, f32 inverse) { return integer_in(fma(x, inverse, splat(rounder)), 0); }
+QLROUTE_LANE i32 quantized(f32 x, f32 inverse) { return integer_in(fma(x, inverse, splat(rounder)), 0); }
 
-/// Quantises rows of floats in memory, `stride` apart. count: a multiple of 64.
+/// Quantizes rows of floats in memory, `stride` apart. count: a multiple of 64.
 template <std::size_t Rows>
-QLROUTE_LANE void quantise(const void* x, std::size_t stride, std::size_t count, const f32 (&magnitude)[Rows],
-                           const byte_rows& out, std::size_t first_row, std::uint8_t zero_point) {
+QLROUTE_LANE void quantize_rows(const void* x, std::size_t stride, std::size_t count, const f32 (&magnitude)[Rows],
+                                const byte_rows& out, std::size_t first_row, std::uint8_t zero_point) {
     float* scale[Rows];
     f32 inverse[Rows];
     QLROUTE_UNROLL
@@ -55,8 +56,8 @@ QLROUTE_LANE void quantise(const void* x, std::size_t stride, std::size_t count,
         const auto* row = static_cast<const std::uint8_t*>(x) + r * stride * sizeof(float);
         std::uint8_t* bytes = out.bytes + (first_row + r) * out.stride;
         for (std::size_t k = 0; k < count; k += 64, row += 256)
-            store_bytes(bytes + k, quantised(load_at(row), inverse[r]), quantised(load_at(row + 64), inverse[r]),
-                        quantised(load_at(row + 128), inverse[r]), quantised(load_at(row + 192), inverse[r]),
+            store_bytes(bytes + k, quantized(load_at(row), inverse[r]), quantized(load_at(row + 64), inverse[r]),
+                        quantized(load_at(row + 128), inverse[r]), quantized(load_at(row + 192), inverse[r]),
                         zero_point);
     }
 }
@@ -85,7 +86,7 @@ QLROUTE_LANE f32 number(const number_rows<Rows>& rows, std::size_t r, std::size_
     return fma(mul(to_float(load_sums(rows.sums[r] + k)), rows.row_scale[r]), scale, bias);
 }
 
-/// Normalises rows of x in place, whose lanes add up to `total`, and quantises them.
+/// Normalises rows of x in place, whose lanes add up to `total`, and quantizes them.
 template <std::size_t Rows>
 QLROUTE_LANE void finish_norm(const norm_call& call, std::size_t first_row, const f32 (&total)[Rows]) {
     const std::size_t hidden = call.hidden;
@@ -129,7 +130,7 @@ QLROUTE_LANE void finish_norm(const norm_call& call, std::size_t first_row, cons
             magnitude[r] = larger(magnitude[r], absolute(y));
         }
     }
-    quantise(x, hidden, hidden, magnitude, call.out, first_row, call.zero_point);
+    quantize_rows(x, hidden, hidden, magnitude, call.out, first_row, call.zero_point);
 }
 
 template <std::size_t Rows>
@@ -200,8 +201,8 @@ QLROUTE_KERNEL void add_norm(const add_norm_call& given) noexcept {
 
 /// One head of some rows: Vectors * 16 numbers, from column `first` on, padded to 64 bytes.
 template <std::size_t Rows, std::size_t Vectors>
-QLROUTE_LANE void split_head(const split_heads_call& call, std::size_t first_row, std::size_t first, std::uint8_t* bytes,
-                             std::size_t stride, float* scales, std::uint8_t zero_point) {
+QLROUTE_LANE void split_head(const split_heads_call& call, std::size_t first_row, std::size_t first,
+                             std::uint8_t* bytes, std::size_t stride, float* scales, std::uint8_t zero_point) {
     const number_rows<Rows> rows = rows_of<Rows>(call.in, first_row);
     f32 y[Rows][4];
     f32 magnitude[Rows];
@@ -228,8 +229,8 @@ QLROUTE_LANE void split_head(const split_heads_call& call, std::size_t first_row
     scales_of(magnitude, out_scale, inverse);
     QLROUTE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r)
-        store_bytes(bytes + r * stride, quantised(y[r][0], inverse[r]), quantised(y[r][1], inverse[r]),
-                    quantised(y[r][2], inverse[r]), quantised(y[r][3], inverse[r]), zero_point);
+        store_bytes(bytes + r * stride, quantized(y[r][0], inverse[r]), quantized(y[r][1], inverse[r]),
+                    quantized(y[r][2], inverse[r]), quantized(y[r][3], inverse[r]), zero_point);
 }
 
 /// The same for any number of vectors, one row.
@@ -238,8 +239,8 @@ QLROUTE_LANE void split_long_head(const split_heads_call& call, std::size_t row,
     const number_rows<1> rows = rows_of<1>(call.in, row);
     f32 magnitude[1] = {zero()};
     for (std::size_t k = first; k < first + call.head_size; k += lanes)
-        magnitude[0] = larger(
-            magnitude[0], absolute(number(rows, 0, k, load(call.in.scale + k), load(call.in.bias + k))));
+        magnitude[0] =
+            larger(magnitude[0], absolute(number(rows, 0, k, load(call.in.scale + k), load(call.in.bias + k))));
     float* scale[1] = {scales + row};
     f32 inverse[1];
     scales_of(magnitude, scale, inverse);
@@ -248,7 +249,7 @@ QLROUTE_LANE void split_long_head(const split_heads_call& call, std::size_t row,
         QLROUTE_UNROLL
         for (std::size_t v = 0; v < 4; ++v) {
             const std::size_t at = k + v * lanes;
-            q[v] = quantised(at < call.head_size ? number(rows, 0, first + at, load(call.in.scale + first + at),
+            q[v] = quantized(at < call.head_size ? number(rows, 0, first + at, load(call.in.scale + first + at),
                                                           load(call.in.bias + first + at))
                                                  : zero(),
                              inverse[0]);
@@ -412,7 +413,7 @@ QLROUTE_LANE void context_rows(const context_call& call, std::size_t first_row) 
             }
         }
     }
-    quantise(sums, hidden, hidden, magnitude, call.out, first_row, call.zero_point);
+    quantize_rows(sums, hidden, hidden, magnitude, call.out, first_row, call.zero_point);
 }
 
 QLROUTE_KERNEL void context(const context_call& given) noexcept {
@@ -452,7 +453,7 @@ QLROUTE_LANE void gelu_rows(const gelu_call& call, std::size_t first_row) {
             magnitude[r] = larger(magnitude[r], absolute(y));
         }
     }
-    quantise(sums, call.in.stride, call.columns, magnitude, call.out, first_row, call.zero_point);
+    quantize_rows(sums, call.in.stride, call.columns, magnitude, call.out, first_row, call.zero_point);
 }
 
 QLROUTE_KERNEL void gelu(const gelu_call& given) noexcept {
@@ -460,6 +461,14 @@ QLROUTE_KERNEL void gelu(const gelu_call& given) noexcept {
     std::size_t r = 0;
     for (; r + 4 <= call.rows; r += 4) gelu_rows<4>(call, r);
     for (; r < call.rows; ++r) gelu_rows<1>(call, r);
+}
+
+QLROUTE_KERNEL void quantize(const quantize_call& given) noexcept {
+    const quantize_call call = given;
+    f32 magnitude[1] = {zero()};
+    for (std::size_t k = 0; k < call.columns; k += lanes)
+        magnitude[0] = larger(magnitude[0], absolute(load(call.x + k)));
+    quantize_rows(call.x, call.columns, call.columns, magnitude, call.out, 0, call.zero_point);
 }
 
 /// tanh(x) = sign(x) * (1 - e) / (1 + e), e = exp(-2 |x|)
