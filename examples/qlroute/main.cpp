@@ -1,4 +1,4 @@
-// qlroute: routes dialogues, and scores prompts, from the command line.
+// qlroute: routes dialogues, scores prompts, tokenizes and encodes text, from the command line.
 #include "commands.hpp"
 #include "files.hpp"
 
@@ -39,6 +39,30 @@ int main(int argc, char** argv) {
     score->add_option("--config", config, "endpoints and predictor, as JSON")->check(named);
     score->add_option("FILE", input, "JSON lines {\"id\",\"turns\":[...]}; - is standard input");
 
+    std::string vocab;
+    CLI::App* tokenize =
+        app.add_subcommand("tokenize", "Print the ids of each line, as BERT's tokenizer numbers words");
+    tokenize->add_option("--vocab", vocab, "a vocab.txt, or the tokenizer.json of a BERT model")->check(named);
+    tokenize->add_option("FILE", input, "text; - is standard input");
+
+    encode_options encoding;
+    CLI::App* encode = app.add_subcommand("encode", "Print the score, or the vector, of each line by a BERT encoder");
+    encode->add_option("--model", encoding.model, "a folder with a BERT model (docs/program.md)")->check(named);
+    encode->add_option("--of", encoding.of, "what is printed; without it logits where there are some, else first")
+        ->check(CLI::IsMember({"first", "pooled", "logits", "tokens"}));
+    encode->add_flag("--ids", encoding.ids, "lines are JSON lists of token ids");
+    encode->add_option("--max-tokens", encoding.max_tokens, "read so many tokens of a text")
+        ->check(CLI::Range(2, 32768));
+    CLI::Option* simd = encode->add_option("--simd", encoding.simd, "the instruction set")->check(named);
+    encode->add_flag("--float", encoding.floats, "in floats, slowly, instead of int8")->excludes(simd);
+    encode->add_option("FILE", input, "text; - is standard input");
+
+    quantize_options quantizing;
+    CLI::App* quantize = app.add_subcommand("quantize", "Write the int8 weights of a BERT encoder");
+    quantize->add_option("--model", quantizing.model, "a folder with config.json and model.safetensors")->check(named);
+    quantize->add_option("--out", quantizing.out, "the file to write")->check(named);
+    quantize->add_flag("--force", quantizing.force, "replace it if it exists");
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& why) {
@@ -47,7 +71,12 @@ int main(int argc, char** argv) {
     try {
         options.config = config.empty() ? default_settings() : read_settings(config);
         options.input = input;
-        const int status = *score ? run_score(options.config, input) : run_route(std::move(options));
+        encoding.input = input;
+        const int status = *tokenize   ? run_tokenize(vocab, input)
+                           : *encode   ? run_encode(encoding)
+                           : *quantize ? run_quantize(quantizing)
+                           : *score    ? run_score(options.config, input)
+                                       : run_route(std::move(options));
         std::cout.flush();
         if (!std::cout) throw usage_error("cannot write to standard output");
         return status;

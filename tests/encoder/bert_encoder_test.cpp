@@ -157,6 +157,22 @@ TEST_CASE("what a workspace was used for before does not matter") {
     }
 }
 
+TEST_CASE("a kernel_set that sums over 64 tokens at once sees no values beyond the last one") {
+    const auto weights = testing::random_bert(tiny);
+    for (const simd::kernel_set* kernels : simd::kernel_sets) {
+        if (!simd::runs_here(kernels->isa)) continue;
+        CAPTURE(kernels->name);
+        simd::kernel_set wide = *kernels;
+        wide.depth_tile = 64;
+        const bert_encoder encoder = made(weights, *kernels), wider = made(weights, wide);
+        bert_encoder::workspace memory(encoder), used(wider);
+        (void)wider.hidden_states(ids_of(130), used);  // leaves values everywhere
+        for (const std::size_t length : {1u, 5u, 20u, 64u, 65u, 100u})
+            CHECK(copy(wider.hidden_states(ids_of(length), used)) ==
+                  copy(encoder.hidden_states(ids_of(length), memory)));
+    }
+}
+
 TEST_CASE("no token types are types of 0") {
     const bert_encoder encoder = made(testing::random_bert(tiny));
     bert_encoder::workspace memory(encoder);

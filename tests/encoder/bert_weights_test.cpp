@@ -100,7 +100,7 @@ struct model_file {
                 else append(x);
             }
             std::string shape;
-            for (const auto n : one.shape) shape += (shape.empty() ? "" : ",") + std::to_string(n);
+            for (const auto n : one.shape) (shape += shape.empty() ? "" : ",") += std::to_string(n);
             header += (header.size() > 1 ? ",\"" : "\"") + name + R"(":{"dtype":")" + one.dtype + R"(","shape":[)" +
                       shape + R"(],"data_offsets":[)" + std::to_string(begin) + "," + std::to_string(data.size()) +
                       "]}";

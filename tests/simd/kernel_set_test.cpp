@@ -34,8 +34,6 @@ TEST_CASE("every kernel_set is complete and keeps what bert_encoder relies on") 
         CHECK((each->softmax != nullptr));
         CHECK((each->context != nullptr));
         CHECK((each->gelu != nullptr));
-        CHECK((each->quantize != nullptr));
-        CHECK((each->tanh != nullptr));
         CHECK((each->dense != nullptr));
         CHECK((each->enter != nullptr));
         CHECK((each->leave != nullptr));

@@ -69,23 +69,6 @@ TEST_CASE("norm makes the mean 0 and the variance 1, then scales and shifts, and
     CHECK(static_cast<std::int8_t>(bytes[1]) == -42);  // -1 / 3 * 127 = -42.3
 }
 
-TEST_CASE("a row is quantized by its largest magnitude, rounded to even") {
-    std::vector<float> x(64);
-    x[0] = -254;
-    x[1] = 1;
-    x[2] = 3;
-    x[3] = 127;
-    float scale = 0;
-    std::vector<std::uint8_t> bytes(64);
-    scalar_kernels.quantize({.x = x.data(), .columns = 64, .out = {bytes.data(), 64, &scale}, .zero_point = 128});
-    CHECK(scale == 2.0f);
-    CHECK(bytes[0] == 1);    // -127 + 128
-    CHECK(bytes[1] == 128);  // 0.5 is rounded to 0
-    CHECK(bytes[2] == 130);  // 1.5 to 2
-    CHECK(bytes[3] == 192);  // 63.5 to 64
-    CHECK(bytes[4] == 128);
-}
-
 TEST_CASE("gelu is x * Phi(x) within 2.1e-4") {
     for (float x = -12; x < 12; x += 0.01f) {
         std::vector<std::int32_t> sums(64, 1);
@@ -112,16 +95,25 @@ TEST_CASE("exp2 is within 9e-5 where weights are bytes, and 2e-7 in the pooler")
     CHECK(scalar::exp2_coarse(scalar::zero()).at[0] == 1.0f);
 }
 
-TEST_CASE("tanh is within 3e-7, odd, and 1 far out") {
-    for (float x = -20; x <= 20; x += 0.0137f) {
-        std::vector<std::int32_t> sums(16, 1);
-        const std::vector<float> scale(16, x), bias(16);
-        const float row_scale = 1;
-        float out[16];
-        scalar_kernels.tanh(
-            {.in = {sums.data(), 16, &row_scale, scale.data(), bias.data()}, .columns = 16, .out = out});
-        REQUIRE(std::abs(static_cast<double>(out[7]) - std::tanh(static_cast<double>(x))) < 3e-7);
+TEST_CASE("dense multiplies, adds the bias, and takes the tanh if asked") {
+    // weights[c] = c + 1 in every place, x = 1 / 64 each: the product is c + 1
+    std::vector<float> x(64, 1.0f / 64), weight, bias, out(16);
+    for (int c = 0; c < 16; ++c) {
+        weight.insert(weight.end(), 64, static_cast<float>(c + 1));
+        bias.push_back(c % 2 == 0 ? 0.0f : -1.0f);
     }
+    scalar_kernels.dense({x.data(), weight.data(), bias.data(), out.data(), 5, 64, false});
+    CHECK(std::vector<float>(out.begin(), out.begin() + 5) == std::vector<float>{1, 1, 3, 3, 5});
+    scalar_kernels.dense({x.data(), weight.data(), bias.data(), out.data(), 16, 64, true});
+    CHECK(static_cast<double>(out[2]) == doctest::Approx(std::tanh(3.0)).epsilon(1e-6));
+}
+
+TEST_CASE("tanh is within 3e-7, odd, and 1 far out") {
+    for (float x = -20; x <= 20; x += 0.0137f)
+        REQUIRE(std::abs(static_cast<double>(scalar::tanh_of(scalar::splat(x)).at[7]) -
+                         std::tanh(static_cast<double>(x))) < 3e-7);
+    CHECK(scalar::tanh_of(scalar::splat(-0.5f)).at[0] == -scalar::tanh_of(scalar::splat(0.5f)).at[0]);
+    CHECK(scalar::tanh_of(scalar::splat(100.0f)).at[0] == 1.0f);
 }
 
 TEST_CASE("softmax gives each token its share: weights of 254 for the largest, 127 for half of it") {

@@ -117,6 +117,7 @@ inline std::vector<std::int8_t> values_of(const simd::kernel_set& kernels, const
 inline rows_out embedded(const simd::kernel_set& kernels, std::size_t rows, std::size_t hidden) {
     const auto words = random_bytes(50 * hidden, 1), positions = random_bytes(40 * hidden, 2);
     const auto word_scale = random_floats(50, 3), position_scale = random_floats(40, 4);
+    const auto word_column = random_floats(hidden, 8), position_column = random_floats(hidden, 9);
     const auto token_types = random_floats(2 * hidden, 5), gamma = random_floats(hidden, 6),
                beta = random_floats(hidden, 7);
     std::vector<std::int32_t> ids, types;
@@ -139,8 +140,10 @@ inline rows_out embedded(const simd::kernel_set& kernels, std::size_t rows, std:
                    .first = 3,
                    .words = words.data(),
                    .word_scale = word_scale.data(),
+                   .word_column = word_column.data(),
                    .positions = positions.data(),
                    .position_scale = position_scale.data(),
+                   .position_column = position_column.data(),
                    .token_types = token_types.data()});
     out.values = values_of(kernels, bytes);
     return out;
@@ -250,21 +253,13 @@ inline rows_out gathered(const simd::kernel_set& kernels, std::size_t rows, std:
     return out;
 }
 
+/// Floats times floats, with a tanh and without.
 inline rows_out pooled(const simd::kernel_set& kernels, std::size_t columns) {
-    auto sums = random_sums(columns, 1);
-    const auto row_scale = random_floats(1, 2), scale = random_floats(columns, 3, 1e-4f),
-               bias = random_floats(columns, 4);
-    const auto weight = random_floats(3 * columns, 5), classes = random_floats(3, 6);
-    rows_out out{std::vector<float>(columns), std::vector<float>(3), {}};
-    kernels.tanh({.in = {sums.data(), columns, row_scale.data(), scale.data(), bias.data()},
-                  .columns = columns,
-                  .out = out.x.data()});
-    kernels.dense({.x = out.x.data(),
-                   .weight = weight.data(),
-                   .bias = classes.data(),
-                   .out = out.scale.data(),
-                   .columns = 3,
-                   .hidden = columns});
+    const auto x = random_floats(columns, 1), bias = random_floats(columns, 2);
+    const auto weight = random_floats(columns * columns, 3, 0.1f);
+    rows_out out{std::vector<float>(columns), std::vector<float>(7), {}};
+    kernels.dense({x.data(), weight.data(), bias.data(), out.x.data(), columns, columns, true});
+    kernels.dense({x.data(), weight.data(), bias.data(), out.scale.data(), 7, columns, false});
     return out;
 }
 

@@ -101,43 +101,43 @@ public:
 
     const bert_weights& weights() const noexcept { return *weights_; }
 
-    taps run(ids tokens, ids types = {}) const {
+    taps run(ids input, ids types = {}) const {
         taps seen;
-        forward(tokens, types, &seen);
+        forward(input, types, &seen);
         return seen;
     }
 
     /// The output of the last layer: [T, H]
-    std::vector<float> hidden_states(ids tokens, ids types = {}) const {
-        return detail::bert::values_of(forward(tokens, types, nullptr));
+    std::vector<float> hidden_states(ids input, ids types = {}) const {
+        return detail::bert::values_of(forward(input, types, nullptr));
     }
 
     /// tanh(pooler of the first token): [H]. Precondition: weights().pooler.
-    std::vector<float> pooled(ids tokens, ids types = {}) const { return detail::bert::values_of(pool(tokens, types)); }
+    std::vector<float> pooled(ids input, ids types = {}) const { return detail::bert::values_of(pool(input, types)); }
 
     /// [C]. Precondition: weights().classifier.
-    std::vector<float> logits(ids tokens, ids types = {}) const {
+    std::vector<float> logits(ids input, ids types = {}) const {
         QLROUTE_EXPECTS(weights_->classifier.has_value());
-        return detail::bert::values_of(detail::bert::affine(pool(tokens, types), *weights_->classifier));
+        return detail::bert::values_of(detail::bert::affine(pool(input, types), *weights_->classifier));
     }
 
 private:
     using matrix = detail::bert::matrix;
 
-    matrix pool(ids tokens, ids types) const {
+    matrix pool(ids input, ids types) const {
         QLROUTE_EXPECTS(weights_->pooler.has_value());
-        const matrix x = forward(tokens, types, nullptr);                            // [T, H]
+        const matrix x = forward(input, types, nullptr);                             // [T, H]
         const matrix dense = detail::bert::affine(x.topRows(1), *weights_->pooler);  // [1, H]
         return dense.array().tanh().matrix();                                        // [1, H]
     }
 
-    matrix forward(ids tokens, ids types, taps* seen) const {
+    matrix forward(ids input, ids types, taps* seen) const {
         using namespace detail::bert;
         const bert_weights& w = *weights_;
         const bert_config& sizes = w.config;
-        QLROUTE_EXPECTS(!tokens.empty() && tokens.size() <= sizes.positions);
-        QLROUTE_EXPECTS(types.empty() || types.size() == tokens.size());
-        const auto T = static_cast<Eigen::Index>(tokens.size());
+        QLROUTE_EXPECTS(!input.empty() && input.size() <= sizes.positions);
+        QLROUTE_EXPECTS(types.empty() || types.size() == input.size());
+        const auto T = static_cast<Eigen::Index>(input.size());
         const auto H = static_cast<Eigen::Index>(sizes.hidden);
         const auto A = static_cast<Eigen::Index>(sizes.heads);
         const auto D = H / A;
@@ -146,7 +146,7 @@ private:
         matrix x(T, H);  // [T, H]
         for (Eigen::Index t = 0; t < T; ++t) {
             const auto position = static_cast<std::size_t>(t);
-            const auto token = static_cast<std::size_t>(tokens[position]);
+            const auto token = static_cast<std::size_t>(input[position]);
             const auto type = types.empty() ? 0 : static_cast<std::size_t>(types[position]);
             QLROUTE_EXPECTS(token < sizes.vocabulary && type < sizes.token_types);
             x.row(t) = row_of(w.word_embeddings, token, sizes.hidden)           // [H]

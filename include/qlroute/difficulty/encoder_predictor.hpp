@@ -113,7 +113,8 @@ private:
         shared(bert_encoder e, wordpiece t, const encoder_predictor_options& options)
             : encoder(std::move(e)), tokenizer(std::move(t)) {
             const std::size_t most_ids = std::min(options.most_tokens, encoder.config().positions);
-            for (std::size_t k = 0; k < options.threads; ++k) slots.push_back(std::make_unique<slot>(encoder, most_ids));
+            for (std::size_t k = 0; k < options.threads; ++k)
+                slots.push_back(std::make_unique<slot>(encoder, most_ids));
         }
 
         slot& take() noexcept {

@@ -70,7 +70,7 @@ public:
     const simd::kernel_set& kernels() const noexcept { return *kernels_; }
 
     /// C: how many logits the classifier gives; 0 without one.
-    std::size_t classes() const noexcept { return model_->classifier_bias.size(); }
+    std::size_t classes() const noexcept { return model_->classifier.bias.size(); }
 
     /// The vector of the first token, [CLS], after the last layer: [H]. Of that layer only what this vector needs is
     /// computed. `types` may be empty: all of type 0.
@@ -104,6 +104,11 @@ private:
     std::size_t run(std::span<const std::int32_t> ids, std::span<const std::int32_t> types, workspace& memory,
                     bool first_only) const noexcept;
 
+    struct dense;
+
+    /// out = weight x + bias, or its tanh; nothing without a bias.
+    std::span<const float> affine(const dense& one, const float* x, float* out, bool with_tanh) const noexcept;
+
     struct norm {
         std::span<const float> gamma, beta;  // [H]
     };
@@ -115,6 +120,10 @@ private:
 
         std::size_t out() const noexcept { return bias.size(); }
     };
+    struct dense {
+        std::span<const float> weight;  // [out, in]
+        std::span<const float> bias;    // [out]
+    };
     struct layer {
         linear qkv;               // H -> 3H
         linear attention_output;  // H -> H
@@ -125,14 +134,14 @@ private:
     };
     struct model {
         bert_config config;
-        std::span<const std::int8_t> words, positions;      // [V, H], [P, H]
-        std::span<const float> word_scale, position_scale;  // [V], [P]
-        std::span<const float> token_types;                 // [Y, H]
+        std::span<const std::int8_t> words, positions;        // [V, H], [P, H]
+        std::span<const float> word_column, position_column;  // [H]
+        std::span<const float> word_scale, position_scale;    // [V], [P]
+        std::span<const float> token_types;                   // [Y, H]
         norm embedding_norm;
         std::vector<layer> layers;
-        linear pooler;                           // H -> H, or none
-        std::span<const float> classifier;       // [C, H]
-        std::span<const float> classifier_bias;  // [C]
+        dense pooler;      // H -> H, or none
+        dense classifier;  // H -> C, or none
 
         aligned_bytes image;  // where the spans lead to, unless `file` is mapped or the host's
         safetensors file;
@@ -281,19 +290,6 @@ public:
         kernels_.leave();
     }
 
-    /// tanh(pooler * x[0])
-    void pool() noexcept {
-        const linear& one = model_.pooler;
-        kernels_.quantize({.x = memory_.x,
-                           .columns = config_.hidden,
-                           .out = {memory_.bytes, config_.hidden, memory_.row_scale},
-                           .zero_point = kernels_.zero_point});
-        kernels_.enter();
-        product(one, 1);
-        kernels_.leave();
-        kernels_.tanh({.in = numbers(one), .columns = one.out(), .out = memory_.pooled});
-    }
-
 private:
     template <class Work>
     void for_blocks(std::size_t rows, Work work) const noexcept {
@@ -339,8 +335,10 @@ private:
                         .first = first,
                         .words = model_.words.data(),
                         .word_scale = model_.word_scale.data(),
+                        .word_column = model_.word_column.data(),
                         .positions = model_.positions.data(),
                         .position_scale = model_.position_scale.data(),
+                        .position_column = model_.position_column.data(),
                         .token_types = model_.token_types.data()});
     }
 
@@ -561,6 +559,10 @@ public:
         return {floats(name + ".gamma", hidden), floats(name + ".beta", hidden)};
     }
 
+    bert_encoder::dense dense(const std::string& name, std::size_t out, std::size_t in) {
+        return {floats(name + ".weight", out, in), floats(name + ".bias", out)};
+    }
+
     bert_encoder::linear linear(const std::string& name, std::size_t out, std::size_t in) {
         bert_encoder::linear one;
         one.panels = bytes(name + ".panels", out / 16, in / 4, 16, 4);
@@ -623,8 +625,10 @@ inline result<bert_encoder> bert_encoder::from(safetensors&& file, aligned_bytes
     const std::size_t hidden = config.hidden;
     made->words = read.bytes("words", config.vocabulary, hidden);
     made->word_scale = read.floats("words.scale", config.vocabulary);
+    made->word_column = read.floats("words.column", hidden);
     made->positions = read.bytes("positions", config.positions, hidden);
     made->position_scale = read.floats("positions.scale", config.positions);
+    made->position_column = read.floats("positions.column", hidden);
     made->token_types = read.floats("token_types", config.token_types, hidden);
     made->embedding_norm = read.norm("embedding_norm", hidden);
     for (std::size_t i = 0; i < config.layers && !read.why(); ++i) {
@@ -637,17 +641,16 @@ inline result<bert_encoder> bert_encoder::from(safetensors&& file, aligned_bytes
         one.feed_forward_out = read.linear(prefix + "feed_forward_out", hidden, config.feed_forward);
         one.output_norm = read.norm(prefix + "output_norm", hidden);
     }
-    if (read.find("pooler.panels") != nullptr) made->pooler = read.linear("pooler", hidden, hidden);
+    if (read.find("pooler.bias") != nullptr) made->pooler = read.dense("pooler", hidden, hidden);
     if (const auto* bias = read.find("classifier.bias"); bias != nullptr && !read.why()) {
         const std::uint64_t classes = bias->shape.size() == 1 ? bias->shape[0] : 0;
         if (classes == 0 || classes > most_classes)
             return named({errc::out_of_range, "the tensor \"classifier.bias\" has " + std::to_string(classes) +
                                                   " classes; expected 1 to " + std::to_string(most_classes)},
                          name);
-        if (made->pooler.out() == 0)
-            return named({errc::missing, "there is a classifier, but no tensor \"pooler.panels\""}, name);
-        made->classifier = read.floats("classifier.weight", classes, hidden);
-        made->classifier_bias = read.floats("classifier.bias", classes);
+        if (made->pooler.bias.empty())
+            return named({errc::missing, "there is a classifier, but no tensor \"pooler.bias\""}, name);
+        made->classifier = read.dense("classifier", classes, hidden);
     }
     if (read.why()) return named(*read.why(), name);
     bert_encoder out;
@@ -691,21 +694,26 @@ inline std::span<const float> bert_encoder::hidden_states(std::span<const std::i
     return {memory.x, run(ids, types, memory, false) * memory.hidden};
 }
 
+inline std::span<const float> bert_encoder::affine(const dense& one, const float* x, float* out,
+                                                   bool with_tanh) const noexcept {
+    if (one.bias.empty()) return {};
+    kernels_->dense({.x = x,
+                     .weight = one.weight.data(),
+                     .bias = one.bias.data(),
+                     .out = out,
+                     .columns = one.bias.size(),
+                     .hidden = model_->config.hidden,
+                     .with_tanh = with_tanh});
+    return {out, one.bias.size()};
+}
+
 inline std::span<const float> bert_encoder::pooled(workspace& memory) const noexcept {
-    if (model_->pooler.out() == 0) return {};
-    pass(*this, memory, 1).pool();
-    return {memory.pooled, memory.hidden};
+    return affine(model_->pooler, memory.x, memory.pooled, true);
 }
 
 inline std::span<const float> bert_encoder::logits(workspace& memory) const noexcept {
-    if (classes() == 0) return {};
-    kernels_->dense({.x = pooled(memory).data(),
-                     .weight = model_->classifier.data(),
-                     .bias = model_->classifier_bias.data(),
-                     .out = memory.logits,
-                     .columns = classes(),
-                     .hidden = memory.hidden});
-    return {memory.logits, classes()};
+    return classes() == 0 ? std::span<const float>()
+                          : affine(model_->classifier, pooled(memory).data(), memory.logits, false);
 }
 
 inline void bert_encoder::encode_batch(std::span<const std::span<const std::int32_t>> texts, std::span<float> out,

@@ -46,8 +46,23 @@ inline int8_matrix quantize_rows(std::span<const float> matrix, std::size_t rows
     return out;
 }
 
+/// The typical size of each column: the root of its mean square, or 1 for a column of zeros.
+inline std::vector<float> column_sizes(std::span<const float> matrix, std::size_t columns) {
+    std::vector<double> squares(columns, 0.0);
+    for (std::size_t k = 0; k < matrix.size(); ++k)
+        squares[k % columns] += static_cast<double>(matrix[k]) * static_cast<double>(matrix[k]);
+    std::vector<float> out(columns);
+    const double rows = static_cast<double>(matrix.size() / columns);
+    for (std::size_t k = 0; k < columns; ++k) {
+        const auto size = static_cast<float>(std::sqrt(squares[k] / rows));
+        out[k] = size > 0 ? size : 1.0f;
+    }
+    return out;
+}
+
 /// The int8 file of a model. Sizes must have passed check(bert_config), as those of every loaded bert_weights have.
-/// Matrices get one scale per output, embeddings one per row; norms, biases and the classifier stay floats.
+/// Matrices get one scale per output. Embeddings get one per row and one per column: some of their columns are far
+/// larger than the others, and would take all the bits. Norms, biases, pooler and classifier stay floats.
 /// Layout: docs/encoder.md.
 inline aligned_bytes quantize(const bert_weights& weights) {
     const bert_config& config = weights.config;
@@ -77,9 +92,13 @@ inline aligned_bytes quantize(const bert_weights& weights) {
         floats(name + ".beta", one.beta);
     };
     const auto embedding = [&](const std::string& name, std::span<const float> table) {
-        const auto rows = quantize_rows(table, table.size() / hidden);
+        const std::vector<float> column = column_sizes(table, hidden);
+        std::vector<float> even(table.begin(), table.end());
+        for (std::size_t k = 0; k < even.size(); ++k) even[k] /= column[k % hidden];
+        const auto rows = quantize_rows(even, table.size() / hidden);
         file.tensor<std::int8_t>(name, {rows.scale.size(), hidden}, rows.values);
         floats(name + ".scale", rows.scale);
+        floats(name + ".column", column);
     };
     const auto linear = [&](const std::string& name, std::span<const float> weight, std::span<const float> bias) {
         const std::size_t out = bias.size();
@@ -111,11 +130,12 @@ inline aligned_bytes quantize(const bert_weights& weights) {
         linear(name + "feed_forward_out", layer.output.weight, layer.output.bias);
         norm(name + "output_norm", layer.output_norm);
     }
-    if (weights.pooler) linear("pooler", weights.pooler->weight, weights.pooler->bias);
-    if (weights.classifier) {
-        file.tensor<float>("classifier.weight", {weights.classifier->out(), hidden}, weights.classifier->weight);
-        floats("classifier.bias", weights.classifier->bias);
-    }
+    const auto dense = [&](const std::string& name, const bert_weights::linear& one) {
+        file.tensor<float>(name + ".weight", {one.out(), hidden}, one.weight);
+        floats(name + ".bias", one.bias);
+    };
+    if (weights.pooler) dense("pooler", *weights.pooler);
+    if (weights.classifier) dense("classifier", *weights.classifier);
     return file.image();
 }
 

@@ -87,8 +87,8 @@ QLROUTE_KERNEL void tiles_1x1(const gemm_call& call, std::size_t row, std::size_
     _tile_stored(0, call.c + row * call.c_stride + column, call.c_stride * sizeof(std::int32_t));
 }
 
-/// Reads and writes whole tiles of 16 rows; a few rows are not worth a tile. Columns outside, so that the weights of two
-/// panels stay in the first cache while all rows pass by.
+/// Reads and writes whole tiles of 16 rows; a few rows are not worth a tile. Columns outside, so that the weights of
+/// two panels stay in the first cache while all rows pass by.
 QLROUTE_KERNEL void gemm(const gemm_call& call) noexcept {
     if (call.rows < 4) return avx512_vnni::gemm(call);
     asm volatile("" ::: "memory");  // the tile instructions do not tell the compiler that they read and write memory
@@ -128,8 +128,6 @@ inline constexpr kernel_set amx_kernels{
     .softmax = avx512_vnni::softmax,
     .context = avx512_vnni::context,
     .gelu = avx512_vnni::gelu,
-    .quantize = avx512_vnni::quantize,
-    .tanh = avx512_vnni::tanh,
     .dense = avx512_vnni::dense,
 };
 

@@ -242,8 +242,6 @@ inline constexpr kernel_set avx2_kernels{
     .softmax = avx2::softmax,
     .context = avx2::context,
     .gelu = avx2::gelu,
-    .quantize = avx2::quantize,
-    .tanh = avx2::tanh,
     .dense = avx2::dense,
 };
 

@@ -173,8 +173,6 @@ inline constexpr kernel_set avx512_vnni_kernels{
     .softmax = avx512_vnni::softmax,
     .context = avx512_vnni::context,
     .gelu = avx512_vnni::gelu,
-    .quantize = avx512_vnni::quantize,
-    .tanh = avx512_vnni::tanh,
     .dense = avx512_vnni::dense,
 };
 

@@ -88,8 +88,6 @@ inline constexpr kernel_set avx_vnni_kernels{
     .softmax = avx2::softmax,
     .context = avx2::context,
     .gelu = avx2::gelu,
-    .quantize = avx2::quantize,
-    .tanh = avx2::tanh,
     .dense = avx2::dense,
 };
 

@@ -71,7 +71,7 @@ struct norm_call {
     std::uint8_t zero_point;
 };
 
-/// x = norm(word[id] + position[first + i] + type[types[i]])
+/// x = norm(word[id] + position[first + i] + type[types[i]]),  word[id][k] = word_scale[id] * word_column[k] * value
 struct embed_call {
     norm_call norm;
     const std::int32_t* ids;    // [R]
@@ -79,8 +79,10 @@ struct embed_call {
     std::size_t first;          // position of row 0
     const std::int8_t* words;   // [V, H]
     const float* word_scale;    // [V]
+    const float* word_column;   // [H]
     const std::int8_t* positions;
     const float* position_scale;
+    const float* position_column;
     const float* token_types;  // [Y, H]
 };
 
@@ -140,22 +142,8 @@ struct gelu_call {
     std::uint8_t zero_point;
 };
 
-/// One row of floats, quantised.
-struct quantize_call {
-    const float* x;  // [H]
-    std::size_t columns;
-    byte_rows out;
-    std::uint8_t zero_point;
-};
-
-/// out = tanh(dequantised), one row.
-struct tanh_call {
-    dequantised in;
-    std::size_t columns;
-    float* out;
-};
-
-/// out[c] = bias[c] + sum over h of x[h] * weight[c][h], floats.
+/// out[c] = bias[c] + sum over h of x[h] * weight[c][h], floats; the tanh of it, if asked; then columns is a multiple
+/// of 16.
 struct dense_call {
     const float* x;       // [H]
     const float* weight;  // [C, H]
@@ -163,6 +151,7 @@ struct dense_call {
     float* out;           // [C]
     std::size_t columns;
     std::size_t hidden;
+    bool with_tanh;
 };
 
 /// All kernels of one instruction set. Stateless and thread-safe.
@@ -183,8 +172,6 @@ struct kernel_set {
     void (*softmax)(const softmax_call&) noexcept;
     void (*context)(const context_call&) noexcept;
     void (*gelu)(const gelu_call&) noexcept;
-    void (*quantize)(const quantize_call&) noexcept;
-    void (*tanh)(const tanh_call&) noexcept;
     void (*dense)(const dense_call&) noexcept;
 };
 

@@ -241,8 +241,6 @@ inline constexpr kernel_set neon_dotprod_kernels{
     .softmax = neon_dotprod::softmax,
     .context = neon_dotprod::context,
     .gelu = neon_dotprod::gelu,
-    .quantize = neon_dotprod::quantize,
-    .tanh = neon_dotprod::tanh,
     .dense = neon_dotprod::dense,
 };
 

@@ -150,8 +150,9 @@ QLROUTE_LANE void embed_rows(const embed_call& call, std::size_t first_row) {
         float* x = call.norm.x + row * hidden;
         total[r] = zero();
         for (std::size_t k = 0; k < hidden; k += lanes) {
-            const f32 y =
-                fma(load_int8(word + k), word_scale, fma(load_int8(position + k), position_scale, load(type + k)));
+            const f32 place =
+                fma(mul(load_int8(position + k), position_scale), load(call.position_column + k), load(type + k));
+            const f32 y = fma(mul(load_int8(word + k), word_scale), load(call.word_column + k), place);
             store(x + k, y);
             total[r] = add(total[r], y);
         }
@@ -463,34 +464,33 @@ QLROUTE_KERNEL void gelu(const gelu_call& given) noexcept {
     for (; r < call.rows; ++r) gelu_rows<1>(call, r);
 }
 
-QLROUTE_KERNEL void quantize(const quantize_call& given) noexcept {
-    const quantize_call call = given;
-    f32 magnitude[1] = {zero()};
-    for (std::size_t k = 0; k < call.columns; k += lanes)
-        magnitude[0] = larger(magnitude[0], absolute(load(call.x + k)));
-    quantize_rows(call.x, call.columns, call.columns, magnitude, call.out, 0, call.zero_point);
+/// tanh(x) = sign(x) * (1 - e) / (1 + e), e = exp(-2 |x|)
+QLROUTE_LANE f32 tanh_of(f32 x) {
+    const f32 e = exp2_fine(mul(smaller_magnitude(x, splat(15.0f)), splat(-2.885390082f)));  // -2 log2(e)
+    return with_sign_of(divide(sub(splat(1.0f), e), add(splat(1.0f), e)), x);
 }
 
-/// tanh(x) = sign(x) * (1 - e) / (1 + e), e = exp(-2 |x|)
-QLROUTE_KERNEL void tanh(const tanh_call& given) noexcept {
-    const tanh_call call = given;
-    const number_rows<1> rows = rows_of<1>(call.in, 0);
-    for (std::size_t k = 0; k < call.columns; k += lanes) {
-        const f32 x = number(rows, 0, k, load(call.in.scale + k), load(call.in.bias + k));
-        const f32 e = exp2_fine(mul(smaller_magnitude(x, splat(15.0f)), splat(-2.885390082f)));  // -2 log2(e)
-        store(call.out + k, with_sign_of(divide(sub(splat(1.0f), e), add(splat(1.0f), e)), x));
+template <std::size_t Columns>
+QLROUTE_LANE void dense_columns(const dense_call& call, std::size_t first) {
+    const float* weight = call.weight + first * call.hidden;
+    f32 total[Columns];
+    QLROUTE_UNROLL
+    for (std::size_t c = 0; c < Columns; ++c) total[c] = zero();
+    for (std::size_t k = 0; k < call.hidden; k += lanes) {
+        const f32 x = load(call.x + k);
+        QLROUTE_UNROLL
+        for (std::size_t c = 0; c < Columns; ++c) total[c] = fma(x, load(weight + c * call.hidden + k), total[c]);
     }
+    float sums[Columns];
+    sums_of(total, sums);
+    for (std::size_t c = 0; c < Columns; ++c) call.out[first + c] = sums[c] + call.bias[first + c];
 }
 
 QLROUTE_KERNEL void dense(const dense_call& given) noexcept {
     const dense_call call = given;
-    for (std::size_t c = 0; c < call.columns; ++c) {
-        const float* weight = call.weight + c * call.hidden;
-        f32 total[1] = {zero()};
-        for (std::size_t k = 0; k < call.hidden; k += lanes)
-            total[0] = fma(load(call.x + k), load(weight + k), total[0]);
-        float sum[1];
-        sums_of(total, sum);
-        call.out[c] = sum[0] + call.bias[c];
-    }
+    std::size_t c = 0;
+    for (; c + 4 <= call.columns; c += 4) dense_columns<4>(call, c);
+    for (; c < call.columns; ++c) dense_columns<1>(call, c);
+    if (!call.with_tanh) return;
+    for (c = 0; c + lanes <= call.columns; c += lanes) store(call.out + c, tanh_of(load(call.out + c)));
 }

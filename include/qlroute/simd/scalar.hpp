@@ -195,8 +195,6 @@ inline constexpr kernel_set scalar_kernels{
     .softmax = scalar::softmax,
     .context = scalar::context,
     .gelu = scalar::gelu,
-    .quantize = scalar::quantize,
-    .tanh = scalar::tanh,
     .dense = scalar::dense,
 };
 
