@@ -206,7 +206,7 @@ private:
         }
         take(sums, block * widest);
         take(context, block * hidden);
-        take(split, block * 3 * heads * padded_head);
+        take(keys_values, block * 2 * heads * padded_head);
         take(bytes, block * wide_bytes);
         take(weights, block * rows);
         take(row_scale, block);
@@ -237,13 +237,13 @@ private:
     float* x;               // [T, H]
     std::uint8_t* queries;  // [A, T, E]
     kv cache[2];
-    std::int32_t* sums;     // [block, widest]
-    std::int32_t* context;  // [block, H]
-    std::uint8_t* split;    // [block, 3, A, E]
-    std::uint8_t* bytes;    // [block, widest of H, F]
-    std::uint8_t* weights;  // [block, T]
-    float* row_scale;       // [block]
-    float* context_scale;   // [A, block]
+    std::int32_t* sums;         // [block, widest]
+    std::int32_t* context;      // [block, H]
+    std::uint8_t* keys_values;  // [block, 2, A, E]
+    std::uint8_t* bytes;        // [block, widest of H, F]
+    std::uint8_t* weights;      // [block, T]
+    float* row_scale;           // [block]
+    float* context_scale;       // [A, block]
     std::int32_t* zeros;
     std::uint8_t* ones;
     std::int32_t* ids;
@@ -362,34 +362,33 @@ private:
         const linear& one = model_.layers[i].qkv;
         product(one, rows, needs_queries ? 0 : config_.hidden);
         workspace::kv& cache = memory_.cache[i % 2];
+        const std::size_t head_bytes = memory_.rows * padded;
         kernels_.split_heads({.in = numbers(one),
                               .rows = rows,
                               .heads = heads,
                               .head_size = config_.head_size(),
-                              .first_part = needs_queries ? std::size_t{0} : std::size_t{1},
-                              .bytes = memory_.split,
+                              .queries = needs_queries ? memory_.queries + first * padded : nullptr,
+                              .query_stride = head_bytes,
+                              .keys_values = memory_.keys_values,
                               .scale = cache.scale + first,
                               .scale_stride = memory_.rows,
                               .zero_point = kernels_.zero_point});
-        const std::uint8_t* split = memory_.split;  // [rows, 3, A, E]
-        for (std::size_t r = 0; r < rows; ++r, split += 3 * heads * padded)
-            for (std::size_t head = 0; head < heads; ++head) {
-                const std::size_t offset = head * memory_.rows * padded;
-                if (needs_queries)
-                    std::copy_n(split + head * padded, padded, memory_.queries + offset + (first + r) * padded);
-                simd::pack_column(split + (heads + head) * padded, first + r, padded, cache.keys + offset);
-            }
-        const std::size_t stride = 3 * heads * padded;
-        for (std::size_t r = 0; r < rows; r += 4)
-            for (std::size_t head = 0; head < heads; ++head)
+        const std::size_t stride = 2 * heads * padded;
+        for (std::size_t head = 0; head < heads; ++head) {
+            const std::uint8_t* keys = memory_.keys_values + head * padded;
+            for (std::size_t r = 0; r < rows; ++r)
+                simd::pack_column(keys + r * stride, first + r, padded, cache.keys + head * head_bytes);
+            const std::uint8_t* values = memory_.keys_values + (heads + head) * padded;
+            for (std::size_t r = 0; r < rows; r += 4)
                 for (std::size_t column = 0; column < config_.head_size(); column += 16) {
                     const auto row = [&](std::size_t k) {
-                        return r + k < rows ? memory_.split + (r + k) * stride + (2 * heads + head) * padded + column
+                        return r + k < rows ? values + (r + k) * stride + column
                                             : reinterpret_cast<const std::uint8_t*>(memory_.zeros);
                     };
                     simd::pack_depth({row(0), row(1), row(2), row(3)},
                                      values_of(cache, head) + column * memory_.rows + (first + r) * 16);
                 }
+        }
     }
 
     std::int8_t* values_of(const workspace::kv& cache, std::size_t head) const noexcept {

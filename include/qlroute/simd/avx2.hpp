@@ -53,6 +53,10 @@ QLROUTE_LANE f32 divide(f32 a, f32 b) { return {_mm256_div_ps(a.low, b.low), _mm
 QLROUTE_LANE f32 fma(f32 a, f32 b, f32 c) {
     return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }
+/// a * b - c
+QLROUTE_LANE f32 multiply_less(f32 a, f32 b, f32 c) {
+    return {_mm256_fmsub_ps(a.low, b.low, c.low), _mm256_fmsub_ps(a.high, b.high, c.high)};
+}
 /// c - a * b
 QLROUTE_LANE f32 minus_product(f32 c, f32 a, f32 b) {
     return {_mm256_fnmadd_ps(a.low, b.low, c.low), _mm256_fnmadd_ps(a.high, b.high, c.high)};
@@ -95,8 +99,6 @@ QLROUTE_LANE i32 integer_in(f32 rounded, int minus) {
     return {_mm256_sub_epi32(_mm256_castps_si256(rounded.low), offset),
             _mm256_sub_epi32(_mm256_castps_si256(rounded.high), offset)};
 }
-QLROUTE_LANE float square_root(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
-
 QLROUTE_LANE f32 even(f32 a, f32 b) {
     return {_mm256_shuffle_ps(a.low, b.low, 0x88), _mm256_shuffle_ps(a.high, b.high, 0x88)};
 }
@@ -115,6 +117,20 @@ QLROUTE_LANE void largest_of_four(f32 a, f32 b, f32 c, f32 d, float (&out)[4]) {
     const f32 all = larger(even(ab, cd), odd(ab, cd));
     const __m256 half = _mm256_max_ps(all.low, all.high);
     _mm_storeu_ps(out, _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
+}
+
+/// 127 / x, for x above 1e-30.
+QLROUTE_LANE void quantizers_of_four(const float (&x)[4], float (&out)[4]) {
+    _mm_storeu_ps(out, _mm_div_ps(_mm_set1_ps(127.0f), _mm_max_ps(_mm_loadu_ps(x), _mm_set1_ps(1e-30f))));
+}
+/// 1 / sqrt(square * share + epsilon), and that times the mean, sum * share.
+QLROUTE_LANE void norms_of_four(const float (&sum)[4], const float (&square)[4], float share, float epsilon,
+                                float (&by_deviation)[4], float (&mean_by_deviation)[4]) {
+    const __m128 part = _mm_set1_ps(share);
+    const __m128 variance = _mm_fmadd_ps(_mm_loadu_ps(square), part, _mm_set1_ps(epsilon));
+    const __m128 inverse = _mm_div_ps(_mm_set1_ps(1.0f), _mm_sqrt_ps(variance));
+    _mm_storeu_ps(by_deviation, inverse);
+    _mm_storeu_ps(mean_by_deviation, _mm_mul_ps(_mm_mul_ps(_mm_loadu_ps(sum), part), inverse));
 }
 
 QLROUTE_LANE void store_half(std::uint8_t* at, i32 a, i32 b, std::uint8_t zero_point) {

@@ -44,6 +44,7 @@ QLROUTE_LANE f32 mul(f32 a, f32 b) { return _mm512_mul_ps(a, b); }
 QLROUTE_LANE f32 divide(f32 a, f32 b) { return _mm512_div_ps(a, b); }
 QLROUTE_LANE f32 fma(f32 a, f32 b, f32 c) { return _mm512_fmadd_ps(a, b, c); }
 QLROUTE_LANE f32 minus_product(f32 c, f32 a, f32 b) { return _mm512_fnmadd_ps(a, b, c); }
+QLROUTE_LANE f32 multiply_less(f32 a, f32 b, f32 c) { return _mm512_fmsub_ps(a, b, c); }
 QLROUTE_LANE f32 larger(f32 a, f32 b) { return _mm512_max_ps(a, b); }
 QLROUTE_LANE f32 absolute(f32 x) { return _mm512_abs_ps(x); }
 QLROUTE_LANE f32 smaller_magnitude(f32 x, f32 limit) { return _mm512_range_ps(x, limit, 0b1010); }
@@ -62,8 +63,6 @@ QLROUTE_LANE f32 scaled(f32 p, f32 x, f32) { return _mm512_scalef_ps(p, x); }
 QLROUTE_LANE i32 integer_in(f32 rounded, int minus) {
     return _mm512_sub_epi32(_mm512_castps_si512(rounded), _mm512_set1_epi32(0x4B400000 + minus));
 }
-QLROUTE_LANE float square_root(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
-
 QLROUTE_LANE f32 even(f32 a, f32 b) { return _mm512_shuffle_ps(a, b, 0x88); }
 QLROUTE_LANE f32 odd(f32 a, f32 b) { return _mm512_shuffle_ps(a, b, 0xDD); }
 /// Of each vector: neighbours are added, then pairs, then the four quarters as (0 + 2) + (1 + 3).
@@ -78,6 +77,20 @@ QLROUTE_LANE void largest_of_four(f32 a, f32 b, f32 c, f32 d, float (&out)[4]) {
     const f32 all = larger(even(ab, cd), odd(ab, cd));
     const __m256 half = _mm256_max_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
     _mm_storeu_ps(out, _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
+}
+
+/// 127 / x, for x above 1e-30.
+QLROUTE_LANE void quantizers_of_four(const float (&x)[4], float (&out)[4]) {
+    _mm_storeu_ps(out, _mm_div_ps(_mm_set1_ps(127.0f), _mm_max_ps(_mm_loadu_ps(x), _mm_set1_ps(1e-30f))));
+}
+/// 1 / sqrt(square * share + epsilon), and that times the mean, sum * share.
+QLROUTE_LANE void norms_of_four(const float (&sum)[4], const float (&square)[4], float share, float epsilon,
+                                float (&by_deviation)[4], float (&mean_by_deviation)[4]) {
+    const __m128 part = _mm_set1_ps(share);
+    const __m128 variance = _mm_fmadd_ps(_mm_loadu_ps(square), part, _mm_set1_ps(epsilon));
+    const __m128 inverse = _mm_div_ps(_mm_set1_ps(1.0f), _mm_sqrt_ps(variance));
+    _mm_storeu_ps(by_deviation, inverse);
+    _mm_storeu_ps(mean_by_deviation, _mm_mul_ps(_mm_mul_ps(_mm_loadu_ps(sum), part), inverse));
 }
 
 /// 64 integers in [-128, 127] as bytes.

@@ -97,10 +97,11 @@ struct split_heads_call {
     dequantised in;  // [R, 3H]
     std::size_t rows;
     std::size_t heads;
-    std::size_t head_size;   // D, multiple of 16
-    std::size_t first_part;  // 0: queries, keys and values; 1: not the queries
-    std::uint8_t* bytes;     // [R, 3, A, E]; queries with zero_point, keys and values without
-    float* scale;            // [3, A, R], each [R] `scale_stride` after the one before
+    std::size_t head_size;  // D, multiple of 16
+    std::uint8_t* queries;  // [A, R, E], heads `query_stride` bytes apart, with zero_point; null: no queries
+    std::size_t query_stride;
+    std::uint8_t* keys_values;  // [R, 2, A, E], without zero point
+    float* scale;               // [3, A, R], each [R] `scale_stride` after the one before
     std::size_t scale_stride;
     std::uint8_t zero_point;
 };

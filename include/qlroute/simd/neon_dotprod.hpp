@@ -76,6 +76,11 @@ QLROUTE_LANE f32 fma(f32 a, f32 b, f32 c) {
     return {{vfmaq_f32(c.at[0], a.at[0], b.at[0]), vfmaq_f32(c.at[1], a.at[1], b.at[1]),
              vfmaq_f32(c.at[2], a.at[2], b.at[2]), vfmaq_f32(c.at[3], a.at[3], b.at[3])}};
 }
+/// a * b - c
+QLROUTE_LANE f32 multiply_less(f32 a, f32 b, f32 c) {
+    return {{vfmaq_f32(vnegq_f32(c.at[0]), a.at[0], b.at[0]), vfmaq_f32(vnegq_f32(c.at[1]), a.at[1], b.at[1]),
+             vfmaq_f32(vnegq_f32(c.at[2]), a.at[2], b.at[2]), vfmaq_f32(vnegq_f32(c.at[3]), a.at[3], b.at[3])}};
+}
 /// c - a * b
 QLROUTE_LANE f32 minus_product(f32 c, f32 a, f32 b) {
     return {{vfmsq_f32(c.at[0], a.at[0], b.at[0]), vfmsq_f32(c.at[1], a.at[1], b.at[1]),
@@ -135,8 +140,6 @@ QLROUTE_LANE i32 integer_in(f32 rounded, int minus) {
              vsubq_s32(vreinterpretq_s32_f32(rounded.at[2]), offset),
              vsubq_s32(vreinterpretq_s32_f32(rounded.at[3]), offset)}};
 }
-QLROUTE_LANE float square_root(float x) { return std::sqrt(x); }
-
 /// Of each vector: neighbours are added, then pairs, then the four quarters as (0 + 2) + (1 + 3).
 QLROUTE_LANE void sums_of_four(f32 a, f32 b, f32 c, f32 d, float (&out)[4]) {
     float32x4_t quarter[4];
@@ -151,6 +154,20 @@ QLROUTE_LANE void largest_of_four(f32 a, f32 b, f32 c, f32 d, float (&out)[4]) {
     for (std::size_t k = 0; k < 4; ++k)
         quarter[k] = vpmaxq_f32(vpmaxq_f32(a.at[k], b.at[k]), vpmaxq_f32(c.at[k], d.at[k]));
     vst1q_f32(out, vmaxq_f32(vmaxq_f32(quarter[0], quarter[2]), vmaxq_f32(quarter[1], quarter[3])));
+}
+
+/// 127 / x, for x above 1e-30.
+QLROUTE_LANE void quantizers_of_four(const float (&x)[4], float (&out)[4]) {
+    vst1q_f32(out, vdivq_f32(vdupq_n_f32(127.0f), vmaxq_f32(vld1q_f32(x), vdupq_n_f32(1e-30f))));
+}
+/// 1 / sqrt(square * share + epsilon), and that times the mean, sum * share.
+QLROUTE_LANE void norms_of_four(const float (&sum)[4], const float (&square)[4], float share, float epsilon,
+                                float (&by_deviation)[4], float (&mean_by_deviation)[4]) {
+    const float32x4_t part = vdupq_n_f32(share);
+    const float32x4_t variance = vfmaq_f32(vdupq_n_f32(epsilon), vld1q_f32(square), part);
+    const float32x4_t inverse = vdivq_f32(vdupq_n_f32(1.0f), vsqrtq_f32(variance));
+    vst1q_f32(by_deviation, inverse);
+    vst1q_f32(mean_by_deviation, vmulq_f32(vmulq_f32(vld1q_f32(sum), part), inverse));
 }
 
 QLROUTE_LANE void store_quarter(std::uint8_t* at, i32 x, std::uint8_t zero_point) {

@@ -28,15 +28,18 @@ QLROUTE_LANE void largest_of(const f32 (&x)[Rows], float (&out)[Rows]) {
     for (std::size_t r = 0; r < Rows; ++r) out[r] = four[r];
 }
 
-/// scale = largest magnitude / 127, inverse = 127 / largest magnitude
+/// scale = largest magnitude / 127, inverse = 127 / largest magnitude, but never infinite: beside 1e-30 all is zero.
 template <std::size_t Rows>
 QLROUTE_LANE void scales_of(const f32 (&magnitude)[Rows], float* const (&scale)[Rows], f32 (&inverse)[Rows]) {
-    float most[Rows];
-    largest_of(magnitude, most);
+    static_assert(Rows == 1 || Rows == 4);
+    float most[4];
+    float factor[4];
+    largest_of_four(magnitude[0], magnitude[1 % Rows], magnitude[2 % Rows], magnitude[3 % Rows], most);
+    quantizers_of_four(most, factor);
     QLROUTE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
         *scale[r] = most[r] * (1.0f / 127.0f);
-        inverse[r] = splat(most[r] > 0 ? 127.0f / most[r] : 0.0f);
+        inverse[r] = splat(factor[r]);
     }
 }
 
@@ -92,8 +95,8 @@ QLROUTE_LANE void finish_norm(const norm_call& call, std::size_t first_row, cons
     const std::size_t hidden = call.hidden;
     const float share = 1.0f / static_cast<float>(hidden);
     float* x = call.x + first_row * hidden;
-    float sum[Rows];
-    sums_of(total, sum);
+    float sum[4];
+    sums_of_four(total[0], total[1 % Rows], total[2 % Rows], total[3 % Rows], sum);
     f32 squares[Rows];
     f32 sums[Rows];
     QLROUTE_UNROLL
@@ -108,16 +111,18 @@ QLROUTE_LANE void finish_norm(const norm_call& call, std::size_t first_row, cons
             squares[r] = fma(centred, centred, squares[r]);
         }
     }
-    float square[Rows];
-    sums_of(squares, square);
+    float square[4];
+    float by_deviation[4];
+    float mean_by_deviation[4];
+    sums_of_four(squares[0], squares[1 % Rows], squares[2 % Rows], squares[3 % Rows], square);
+    norms_of_four(sum, square, share, call.epsilon, by_deviation, mean_by_deviation);
     f32 inverse[Rows];
-    f32 shift[Rows];
+    f32 mean[Rows];
     f32 magnitude[Rows];
     QLROUTE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
-        const float deviation = square_root(square[r] / static_cast<float>(hidden) + call.epsilon);
-        inverse[r] = splat(1.0f / deviation);
-        shift[r] = splat(-(sum[r] / static_cast<float>(hidden)) / deviation);
+        inverse[r] = splat(by_deviation[r]);
+        mean[r] = splat(mean_by_deviation[r]);
         magnitude[r] = zero();
     }
     for (std::size_t k = 0; k < hidden; k += lanes) {
@@ -125,7 +130,7 @@ QLROUTE_LANE void finish_norm(const norm_call& call, std::size_t first_row, cons
         const f32 beta = load(call.beta + k);
         QLROUTE_UNROLL
         for (std::size_t r = 0; r < Rows; ++r) {
-            const f32 y = fma(fma(load(x + r * hidden + k), inverse[r], shift[r]), gamma, beta);
+            const f32 y = fma(multiply_less(load(x + r * hidden + k), inverse[r], mean[r]), gamma, beta);
             store(x + r * hidden + k, y);
             magnitude[r] = larger(magnitude[r], absolute(y));
         }
@@ -262,13 +267,14 @@ QLROUTE_LANE void split_long_head(const split_heads_call& call, std::size_t row,
 QLROUTE_KERNEL void split_heads(const split_heads_call& given) noexcept {
     const split_heads_call call = given;
     const std::size_t padded = (call.head_size + 63) / 64 * 64;
-    const std::size_t stride = 3 * call.heads * padded;
-    for (std::size_t part = call.first_part; part < 3; ++part) {
+    for (std::size_t part = call.queries == nullptr ? 1 : 0; part < 3; ++part) {
         const std::uint8_t zero_point = part == 0 ? call.zero_point : std::uint8_t{0};
+        const std::size_t stride = part == 0 ? padded : 2 * call.heads * padded;
         for (std::size_t head = 0; head < call.heads; ++head) {
             const std::size_t index = part * call.heads + head;
             const std::size_t first = index * call.head_size;
-            std::uint8_t* bytes = call.bytes + index * padded;
+            std::uint8_t* bytes =
+                part == 0 ? call.queries + head * call.query_stride : call.keys_values + (index - call.heads) * padded;
             float* scale = call.scale + index * call.scale_stride;
             std::size_t r = 0;
             if (call.head_size == 64) {

@@ -92,6 +92,10 @@ inline f32 divide(const f32& a, const f32& b) {
 inline f32 fma(const f32& a, const f32& b, const f32& c) {
     return each([&](std::size_t k) { return fused(a.at[k], b.at[k], c.at[k]); });
 }
+/// a * b - c
+inline f32 multiply_less(const f32& a, const f32& b, const f32& c) {
+    return each([&](std::size_t k) { return fused(a.at[k], b.at[k], -c.at[k]); });
+}
 /// c - a * b
 inline f32 minus_product(const f32& c, const f32& a, const f32& b) {
     return each([&](std::size_t k) { return fused(-a.at[k], b.at[k], c.at[k]); });
@@ -131,8 +135,6 @@ inline i32 integer_in(const f32& rounded, int minus) {
                                               static_cast<std::uint32_t>(minus));
     return out;
 }
-inline float square_root(float x) { return std::sqrt(x); }
-
 /// Of each vector: neighbours are added, then pairs, then the four quarters as (0 + 2) + (1 + 3).
 inline void sums_of_four(const f32& a, const f32& b, const f32& c, const f32& d, float (&out)[4]) {
     const f32* const all[] = {&a, &b, &c, &d};
@@ -147,6 +149,19 @@ inline void largest_of_four(const f32& a, const f32& b, const f32& c, const f32&
     for (std::size_t r = 0; r < 4; ++r) {
         out[r] = all[r]->at[0];
         for (const float x : all[r]->at) out[r] = x > out[r] ? x : out[r];
+    }
+}
+
+/// 127 / x, for x above 1e-30.
+inline void quantizers_of_four(const float (&x)[4], float (&out)[4]) {
+    for (std::size_t r = 0; r < 4; ++r) out[r] = 127.0f / (x[r] > 1e-30f ? x[r] : 1e-30f);
+}
+/// 1 / sqrt(square * share + epsilon), and that times the mean, sum * share.
+inline void norms_of_four(const float (&sum)[4], const float (&square)[4], float share, float epsilon,
+                          float (&by_deviation)[4], float (&mean_by_deviation)[4]) {
+    for (std::size_t r = 0; r < 4; ++r) {
+        by_deviation[r] = 1.0f / std::sqrt(fused(square[r], share, epsilon));
+        mean_by_deviation[r] = sum[r] * share * by_deviation[r];
     }
 }
 
