@@ -19,8 +19,4 @@ TEST_CASE(
     CHECK(tiles.rows[7] == 16);
     CHECK(tiles.rows[8] == 0);
 }
-#else
-TEST_CASE("amx is not among the sets of another kind of processor") {
-    CHECK(qlroute::simd::find_kernels("amx") == nullptr);
-}
 #endif

@@ -6,8 +6,4 @@
 
 #if defined(__x86_64__)
 TEST_CASE("avx2 gives the bits that plain loops give") { qlroute::testing::check_kernels(qlroute::simd::avx2_kernels); }
-#else
-TEST_CASE("avx2 is not among the sets of another kind of processor") {
-    CHECK(qlroute::simd::find_kernels("avx2") == nullptr);
-}
 #endif

@@ -8,8 +8,4 @@
 TEST_CASE("avx_vnni gives the bits that plain loops give") {
     qlroute::testing::check_kernels(qlroute::simd::avx_vnni_kernels);
 }
-#else
-TEST_CASE("avx_vnni is not among the sets of another kind of processor") {
-    CHECK(qlroute::simd::find_kernels("avx_vnni") == nullptr);
-}
 #endif

@@ -15,6 +15,18 @@ TEST_CASE("plain loops run everywhere and come last") {
     CHECK(simd::kernel_sets[std::size(simd::kernel_sets) - 1] == &simd::scalar_kernels);
 }
 
+TEST_CASE("each kind of processor has its own sets, and no other's") {
+#if defined(__x86_64__)
+    constexpr std::string_view mine[] = {"amx", "avx512_vnni", "avx_vnni", "avx2", "scalar"};
+#elif defined(QLROUTE_HAS_NEON_DOTPROD)
+    constexpr std::string_view mine[] = {"neon_dotprod", "scalar"};
+#else
+    constexpr std::string_view mine[] = {"scalar"};
+#endif
+    REQUIRE(std::size(simd::kernel_sets) == std::size(mine));
+    for (std::size_t k = 0; k < std::size(mine); ++k) CHECK(simd::kernel_sets[k]->name == mine[k]);
+}
+
 TEST_CASE("a name finds the set of that name, if it runs here, and nothing else") {
     for (const simd::kernel_set* each : simd::kernel_sets)
         CHECK(simd::find_kernels(each->name) == (simd::runs_here(each->isa) ? each : nullptr));
