@@ -22,6 +22,11 @@ using namespace qlroute;
 
 namespace {
 
+// A copy would write into the original's memory.
+static_assert(!std::is_copy_constructible_v<bert_encoder::workspace>);
+static_assert(std::is_nothrow_move_constructible_v<bert_encoder::workspace>);
+static_assert(std::is_copy_constructible_v<bert_encoder>);
+
 const bert_config tiny{
     .layers = 2, .hidden = 128, .heads = 2, .feed_forward = 512, .vocabulary = 1000, .positions = 130};
 
@@ -171,6 +176,14 @@ TEST_CASE("a kernel_set that sums over 64 tokens at once sees no values beyond t
             CHECK(copy(wider.hidden_states(ids_of(length), used)) ==
                   copy(encoder.hidden_states(ids_of(length), memory)));
     }
+}
+
+TEST_CASE("a workspace that has moved still serves") {
+    const bert_encoder encoder = made(testing::random_bert(tiny));
+    bert_encoder::workspace before(encoder);
+    const auto expected = copy(encoder.encode(ids_of(20), before));
+    bert_encoder::workspace after(std::move(before));
+    CHECK(copy(encoder.encode(ids_of(20), after)) == expected);
 }
 
 TEST_CASE("no token types are types of 0") {

@@ -74,8 +74,9 @@ public:
 
     /// The vector of the first token, [CLS], after the last layer: [H]. Of that layer only what this vector needs is
     /// computed. `types` may be empty: all of type 0.
-    /// Preconditions: 1 <= ids.size() <= positions; ids and types within the tables. In release builds longer input is
-    /// cut, and an id outside its table counts as 0. No ids: no vector. Lifetime: until the next call with `memory`.
+    /// Preconditions: a workspace for such an encoder; 1 <= ids.size() <= positions; ids and types within the tables.
+    /// In release builds longer input is cut, and an id outside its table counts as 0. No ids: no vector. Lifetime:
+    /// until the next call with `memory`.
     std::span<const float> encode(std::span<const std::int32_t> ids, std::span<const std::int32_t> types,
                                   workspace& memory) const noexcept;
     std::span<const float> encode(std::span<const std::int32_t> ids, workspace& memory) const noexcept {
@@ -165,8 +166,12 @@ private:
 
 class bert_encoder::workspace {
 public:
-    /// Allocates for the longest text that the encoder can read. It serves any copy of it.
+    /// Allocates for the longest text that the encoder can read; about 1 MB for 512 tokens of BERT-tiny's sizes. It
+    /// serves every encoder of the same sizes and kernels.
     explicit workspace(const bert_encoder& encoder) : workspace(encoder.config(), encoder.kernels()) {}
+
+    workspace(workspace&&) noexcept = default;
+    workspace& operator=(workspace&&) noexcept = default;
 
 private:
     friend class bert_encoder;
@@ -230,6 +235,12 @@ private:
         std::int32_t* value_init;  // [A, E]
         float* value_unit;         // [A] what 1 of value_weight stands for
     };
+
+    bool fits(const bert_encoder& encoder) const noexcept {
+        const bert_config& config = encoder.config();
+        return hidden == config.hidden && heads == config.heads && rows >= config.positions &&
+               block >= encoder.kernels().row_block && widest >= config.feed_forward;
+    }
 
     std::size_t hidden, heads, padded_head, rows, block, widest, wide_bytes;
     aligned_bytes memory_;
@@ -661,6 +672,7 @@ inline result<bert_encoder> bert_encoder::from(safetensors&& file, aligned_bytes
 inline std::size_t bert_encoder::run(std::span<const std::int32_t> ids, std::span<const std::int32_t> types,
                                      workspace& memory, bool first_only) const noexcept {
     const bert_config& config = model_->config;
+    QLROUTE_EXPECTS(memory.fits(*this));
     QLROUTE_EXPECTS(!ids.empty() && ids.size() <= config.positions);
     QLROUTE_EXPECTS(types.empty() || types.size() == ids.size());
     const std::size_t length = std::min(ids.size(), config.positions);
