@@ -371,13 +371,13 @@ part product_after(part where) noexcept {
 
 template <auto Kernel, part Where, class Call>
 void timed_kernel(const Call& call) noexcept {
-    timed(Where, [&] { (profiled.inner->*Kernel)(call); });
+    timed(Where, [&] { (profiled.inner->rows.*Kernel)(call); });
     profiled.next_product = product_after(Where);
 }
 
 void timed_split_heads(const simd::split_heads_call& call) noexcept {
     profiled.sums = call.in.sums;
-    timed_kernel<&simd::kernel_set::split_heads, part::split_heads>(call);
+    timed_kernel<&simd::row_kernels::split_heads, part::split_heads>(call);
 }
 
 void timed_gemm(const simd::gemm_call& call) noexcept {
@@ -390,12 +390,12 @@ void timed_gemm(const simd::gemm_call& call) noexcept {
 simd::kernel_set with_clock(const simd::kernel_set& kernels) {
     simd::kernel_set out = kernels;
     out.gemm = timed_gemm;
-    out.split_heads = timed_split_heads;
-    out.embed = timed_kernel<&simd::kernel_set::embed, part::embedding, simd::embed_call>;
-    out.add_norm = timed_kernel<&simd::kernel_set::add_norm, part::norm, simd::add_norm_call>;
-    out.softmax = timed_kernel<&simd::kernel_set::softmax, part::softmax, simd::softmax_call>;
-    out.context = timed_kernel<&simd::kernel_set::context, part::context, simd::context_call>;
-    out.gelu = timed_kernel<&simd::kernel_set::gelu, part::gelu, simd::gelu_call>;
+    out.rows.split_heads = timed_split_heads;
+    out.rows.embed = timed_kernel<&simd::row_kernels::embed, part::embedding, simd::embed_call>;
+    out.rows.add_norm = timed_kernel<&simd::row_kernels::add_norm, part::norm, simd::add_norm_call>;
+    out.rows.softmax = timed_kernel<&simd::row_kernels::softmax, part::softmax, simd::softmax_call>;
+    out.rows.context = timed_kernel<&simd::row_kernels::context, part::context, simd::context_call>;
+    out.rows.gelu = timed_kernel<&simd::row_kernels::gelu, part::gelu, simd::gelu_call>;
     return out;
 }
 

@@ -21,13 +21,13 @@ TEST_CASE("every kernel_set is complete and keeps what bert_encoder relies on") 
         CHECK(each->depth_tile % 4 == 0);
         CHECK(64 % each->depth_tile == 0);
         CHECK((each->gemm != nullptr));
-        CHECK((each->embed != nullptr));
-        CHECK((each->add_norm != nullptr));
-        CHECK((each->split_heads != nullptr));
-        CHECK((each->softmax != nullptr));
-        CHECK((each->context != nullptr));
-        CHECK((each->gelu != nullptr));
-        CHECK((each->dense != nullptr));
+        CHECK((each->rows.embed != nullptr));
+        CHECK((each->rows.add_norm != nullptr));
+        CHECK((each->rows.split_heads != nullptr));
+        CHECK((each->rows.softmax != nullptr));
+        CHECK((each->rows.context != nullptr));
+        CHECK((each->rows.gelu != nullptr));
+        CHECK((each->rows.dense != nullptr));
         CHECK((each->enter != nullptr));
         CHECK((each->leave != nullptr));
     }

@@ -59,7 +59,7 @@ TEST_CASE("norm makes the mean 0 and the variance 1, then scales and shifts, and
     const float row_scale = 1;
     float out_scale = 0;
     std::vector<std::uint8_t> bytes(64);
-    scalar_kernels.add_norm(
+    scalar_kernels.rows.add_norm(
         {.norm = {gamma.data(), beta.data(), 0.0f, x.data(), {bytes.data(), 64, &out_scale}, 1, 64, 0},
          .in = {sums.data(), 64, &row_scale, scale.data(), bias.data()}});
     CHECK(x[0] == 3.0f);   //  1 * 2 + 1
@@ -76,11 +76,11 @@ TEST_CASE("gelu is x * Phi(x) within 2.1e-4") {
         const float row_scale = 1;
         float out_scale = 0;
         std::vector<std::uint8_t> bytes(64);
-        scalar_kernels.gelu({.in = {sums.data(), 64, &row_scale, scale.data(), bias.data()},
-                             .rows = 1,
-                             .columns = 64,
-                             .out = {bytes.data(), 64, &out_scale},
-                             .zero_point = 0});
+        scalar_kernels.rows.gelu({.in = {sums.data(), 64, &row_scale, scale.data(), bias.data()},
+                                  .rows = 1,
+                                  .columns = 64,
+                                  .out = {bytes.data(), 64, &out_scale},
+                                  .zero_point = 0});
         const double exact = 0.5 * static_cast<double>(x) * std::erfc(-static_cast<double>(x) / std::sqrt(2.0));
         REQUIRE(std::abs(static_cast<double>(std::bit_cast<float>(sums[5])) - exact) < 2.1e-4);
     }
@@ -102,9 +102,9 @@ TEST_CASE("dense multiplies, adds the bias, and takes the tanh if asked") {
         weight.insert(weight.end(), 64, static_cast<float>(c + 1));
         bias.push_back(c % 2 == 0 ? 0.0f : -1.0f);
     }
-    scalar_kernels.dense({x.data(), weight.data(), bias.data(), out.data(), 5, 64, false});
+    scalar_kernels.rows.dense({x.data(), weight.data(), bias.data(), out.data(), 5, 64, false});
     CHECK(std::vector<float>(out.begin(), out.begin() + 5) == std::vector<float>{1, 1, 3, 3, 5});
-    scalar_kernels.dense({x.data(), weight.data(), bias.data(), out.data(), 16, 64, true});
+    scalar_kernels.rows.dense({x.data(), weight.data(), bias.data(), out.data(), 16, 64, true});
     CHECK(static_cast<double>(out[2]) == doctest::Approx(std::tanh(3.0)).epsilon(1e-6));
 }
 
@@ -125,16 +125,16 @@ TEST_CASE("softmax gives each token its share: weights of 254 for the largest, 1
     const float q_scale = 1;
     float scale = 0;
     std::vector<std::uint8_t> bytes(64);
-    scalar_kernels.softmax({.scores = scores.data(),
-                            .stride = 16,
-                            .rows = 1,
-                            .tokens = 3,
-                            .q_scale = &q_scale,
-                            .k_scale = k_scale.data(),
-                            .v_weight = v_weight.data(),
-                            .unit = 7.0f,
-                            .out = {bytes.data(), 64, &scale},
-                            .zero_point = 128});
+    scalar_kernels.rows.softmax({.scores = scores.data(),
+                                 .stride = 16,
+                                 .rows = 1,
+                                 .tokens = 3,
+                                 .q_scale = &q_scale,
+                                 .k_scale = k_scale.data(),
+                                 .v_weight = v_weight.data(),
+                                 .unit = 7.0f,
+                                 .out = {bytes.data(), 64, &scale},
+                                 .zero_point = 128});
     CHECK(bytes[0] == 254);
     CHECK(bytes[1] == 127);
     CHECK((bytes[2] == 63 || bytes[2] == 64));  // 63.5
@@ -150,16 +150,16 @@ TEST_CASE("many small weights keep their sum: the rounding error of one goes to 
     const float q_scale = 1;
     float scale = 0;
     std::vector<std::uint8_t> bytes(tokens);
-    scalar_kernels.softmax({.scores = scores.data(),
-                            .stride = tokens,
-                            .rows = 1,
-                            .tokens = tokens,
-                            .q_scale = &q_scale,
-                            .k_scale = k_scale.data(),
-                            .v_weight = v_weight.data(),
-                            .unit = 1.0f,
-                            .out = {bytes.data(), tokens, &scale},
-                            .zero_point = 128});
+    scalar_kernels.rows.softmax({.scores = scores.data(),
+                                 .stride = tokens,
+                                 .rows = 1,
+                                 .tokens = tokens,
+                                 .q_scale = &q_scale,
+                                 .k_scale = k_scale.data(),
+                                 .v_weight = v_weight.data(),
+                                 .unit = 1.0f,
+                                 .out = {bytes.data(), tokens, &scale},
+                                 .zero_point = 128});
     int total = 0;
     for (std::size_t t = 1; t < tokens; ++t) total += bytes[t];
     CHECK(bytes[0] == 254);

@@ -127,24 +127,24 @@ rows_out embedded(const simd::kernel_set& kernels, std::size_t rows, std::size_t
     }
     rows_out out{std::vector<float>(rows * hidden), std::vector<float>(rows), {}};
     std::vector<std::uint8_t> bytes(rows * hidden);
-    kernels.embed({.norm = {gamma.data(),
-                            beta.data(),
-                            1e-12f,
-                            out.x.data(),
-                            {bytes.data(), hidden, out.scale.data()},
-                            rows,
-                            hidden,
-                            kernels.zero_point},
-                   .ids = ids.data(),
-                   .types = types.data(),
-                   .first = 3,
-                   .words = words.data(),
-                   .word_scale = word_scale.data(),
-                   .word_column = word_column.data(),
-                   .positions = positions.data(),
-                   .position_scale = position_scale.data(),
-                   .position_column = position_column.data(),
-                   .token_types = token_types.data()});
+    kernels.rows.embed({.norm = {gamma.data(),
+                                 beta.data(),
+                                 1e-12f,
+                                 out.x.data(),
+                                 {bytes.data(), hidden, out.scale.data()},
+                                 rows,
+                                 hidden,
+                                 kernels.zero_point},
+                        .ids = ids.data(),
+                        .types = types.data(),
+                        .first = 3,
+                        .words = words.data(),
+                        .word_scale = word_scale.data(),
+                        .word_column = word_column.data(),
+                        .positions = positions.data(),
+                        .position_scale = position_scale.data(),
+                        .position_column = position_column.data(),
+                        .token_types = token_types.data()});
     out.values = values_of(kernels, bytes);
     return out;
 }
@@ -156,15 +156,15 @@ rows_out normed(const simd::kernel_set& kernels, std::size_t rows, std::size_t h
     const auto gamma = random_floats(hidden, 5), beta = random_floats(hidden, 6);
     rows_out out{random_floats(rows * hidden, 7, spread), std::vector<float>(rows), {}};
     std::vector<std::uint8_t> bytes(rows * hidden);
-    kernels.add_norm({.norm = {gamma.data(),
-                               beta.data(),
-                               1e-5f,
-                               out.x.data(),
-                               {bytes.data(), hidden, out.scale.data()},
-                               rows,
-                               hidden,
-                               kernels.zero_point},
-                      .in = {sums.data(), hidden, row_scale.data(), scale.data(), bias.data()}});
+    kernels.rows.add_norm({.norm = {gamma.data(),
+                                    beta.data(),
+                                    1e-5f,
+                                    out.x.data(),
+                                    {bytes.data(), hidden, out.scale.data()},
+                                    rows,
+                                    hidden,
+                                    kernels.zero_point},
+                           .in = {sums.data(), hidden, row_scale.data(), scale.data(), bias.data()}});
     out.values = values_of(kernels, bytes);
     return out;
 }
@@ -175,11 +175,11 @@ rows_out activated(const simd::kernel_set& kernels, std::size_t rows, std::size_
                bias = random_floats(columns, 4, spread);
     rows_out out{{}, std::vector<float>(rows), {}};
     std::vector<std::uint8_t> bytes(rows * columns);
-    kernels.gelu({.in = {sums.data(), columns, row_scale.data(), scale.data(), bias.data()},
-                  .rows = rows,
-                  .columns = columns,
-                  .out = {bytes.data(), columns, out.scale.data()},
-                  .zero_point = kernels.zero_point});
+    kernels.rows.gelu({.in = {sums.data(), columns, row_scale.data(), scale.data(), bias.data()},
+                       .rows = rows,
+                       .columns = columns,
+                       .out = {bytes.data(), columns, out.scale.data()},
+                       .zero_point = kernels.zero_point});
     out.x.resize(rows * columns);
     std::memcpy(out.x.data(), sums.data(), sums.size() * sizeof(float));
     out.values = values_of(kernels, bytes);
@@ -196,16 +196,16 @@ rows_out split(const simd::kernel_set& kernels, std::size_t rows, std::size_t he
     // in the queries' place rows for one token more, which nobody may touch
     const std::size_t query_stride = (rows + 1) * padded;
     std::vector<std::uint8_t> queries(heads * query_stride, 0x5A), keys_values(rows * 2 * heads * padded);
-    kernels.split_heads({.in = {sums.data(), columns, row_scale.data(), scale.data(), bias.data()},
-                         .rows = rows,
-                         .heads = heads,
-                         .head_size = head_size,
-                         .queries = with_queries ? queries.data() : nullptr,
-                         .query_stride = query_stride,
-                         .keys_values = keys_values.data(),
-                         .scale = out.scale.data(),
-                         .scale_stride = rows,
-                         .zero_point = kernels.zero_point});
+    kernels.rows.split_heads({.in = {sums.data(), columns, row_scale.data(), scale.data(), bias.data()},
+                              .rows = rows,
+                              .heads = heads,
+                              .head_size = head_size,
+                              .queries = with_queries ? queries.data() : nullptr,
+                              .query_stride = query_stride,
+                              .keys_values = keys_values.data(),
+                              .scale = out.scale.data(),
+                              .scale_stride = rows,
+                              .zero_point = kernels.zero_point});
     for (std::size_t k = 0; k < queries.size(); ++k) {
         const bool written = with_queries && k % query_stride < rows * padded;
         out.values.push_back(static_cast<std::int8_t>(written ? queries[k] - kernels.zero_point : queries[k]));
@@ -224,16 +224,16 @@ rows_out attended(const simd::kernel_set& kernels, std::size_t rows, std::size_t
         for (float& x : *each) x = std::min(std::abs(x), 254.0f);
     rows_out out{{}, std::vector<float>(rows), {}};
     std::vector<std::uint8_t> bytes(rows * out_stride);
-    kernels.softmax({.scores = scores.data(),
-                     .stride = stride,
-                     .rows = rows,
-                     .tokens = tokens,
-                     .q_scale = q_scale.data(),
-                     .k_scale = k_scale.data(),
-                     .v_weight = v_weight.data(),
-                     .unit = 0.25f,
-                     .out = {bytes.data(), out_stride, out.scale.data()},
-                     .zero_point = kernels.zero_point});
+    kernels.rows.softmax({.scores = scores.data(),
+                          .stride = stride,
+                          .rows = rows,
+                          .tokens = tokens,
+                          .q_scale = q_scale.data(),
+                          .k_scale = k_scale.data(),
+                          .v_weight = v_weight.data(),
+                          .unit = 0.25f,
+                          .out = {bytes.data(), out_stride, out.scale.data()},
+                          .zero_point = kernels.zero_point});
     const auto values = values_of(kernels, bytes);
     for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t t = 0; t < tokens; ++t) out.values.push_back(values[r * out_stride + t]);
@@ -246,14 +246,14 @@ rows_out gathered(const simd::kernel_set& kernels, std::size_t rows, std::size_t
     const auto scale = random_floats(heads * rows, 2, 1e-3f);
     rows_out out{{}, std::vector<float>(rows), {}};
     std::vector<std::uint8_t> bytes(rows * hidden);
-    kernels.context({.sums = sums.data(),
-                     .scale = scale.data(),
-                     .scale_stride = rows,
-                     .rows = rows,
-                     .heads = heads,
-                     .head_size = head_size,
-                     .out = {bytes.data(), hidden, out.scale.data()},
-                     .zero_point = kernels.zero_point});
+    kernels.rows.context({.sums = sums.data(),
+                          .scale = scale.data(),
+                          .scale_stride = rows,
+                          .rows = rows,
+                          .heads = heads,
+                          .head_size = head_size,
+                          .out = {bytes.data(), hidden, out.scale.data()},
+                          .zero_point = kernels.zero_point});
     out.values = values_of(kernels, bytes);
     return out;
 }
@@ -263,8 +263,8 @@ rows_out pooled(const simd::kernel_set& kernels, std::size_t columns) {
     const auto x = random_floats(columns, 1), bias = random_floats(columns, 2);
     const auto weight = random_floats(columns * columns, 3, 0.1f);
     rows_out out{std::vector<float>(columns), std::vector<float>(7), {}};
-    kernels.dense({x.data(), weight.data(), bias.data(), out.x.data(), columns, columns, true});
-    kernels.dense({x.data(), weight.data(), bias.data(), out.scale.data(), 7, columns, false});
+    kernels.rows.dense({x.data(), weight.data(), bias.data(), out.x.data(), columns, columns, true});
+    kernels.rows.dense({x.data(), weight.data(), bias.data(), out.scale.data(), 7, columns, false});
     return out;
 }
 

@@ -6,6 +6,7 @@
 // Needs nlohmann/json 3.
 #pragma once
 
+#include <qlroute/adapt/json_text.hpp>
 #include <qlroute/core/result.hpp>
 #include <qlroute/encoder/bert_config.hpp>
 #include <qlroute/io/mapped_file.hpp>
@@ -25,32 +26,6 @@
 namespace qlroute {
 
 namespace detail {
-
-/// Keeps nothing but why and where a text is no JSON: nlohmann::json tells either by an exception or not at all.
-struct json_fault : nlohmann::json_sax<nlohmann::json> {
-    std::string reason;
-    std::size_t position = 0;
-
-    bool null() override { return true; }
-    bool boolean(bool) override { return true; }
-    bool number_integer(number_integer_t) override { return true; }
-    bool number_unsigned(number_unsigned_t) override { return true; }
-    bool number_float(number_float_t, const string_t&) override { return true; }
-    bool string(string_t&) override { return true; }
-    bool binary(binary_t&) override { return true; }
-    bool start_object(std::size_t) override { return true; }
-    bool key(string_t&) override { return true; }
-    bool end_object() override { return true; }
-    bool start_array(std::size_t) override { return true; }
-    bool end_array() override { return true; }
-    bool parse_error(std::size_t at, const std::string&, const nlohmann::json::exception& why) override {
-        position = at;
-        const std::string_view all(why.what());  // "[json.exception.parse_error.101] parse error at line 3, ..."
-        const auto label = all.find("] ");
-        reason = all.substr(label == std::string_view::npos ? 0 : label + 2);
-        return false;
-    }
-};
 
 /// Reads one key after the other; what follows the first error changes nothing.
 class bert_config_reader {
@@ -111,12 +86,9 @@ private:
 };
 
 inline result<bert_config> read_bert_config(std::string_view text) {
-    const nlohmann::json all = nlohmann::json::parse(text, nullptr, false);
-    if (all.is_discarded()) {
-        json_fault fault;
-        nlohmann::json::sax_parse(text, &fault);
-        return error{errc::malformed, "not valid JSON: " + fault.reason, fault.position};
-    }
+    const auto read_text = parse_json(text);
+    if (!read_text) return read_text.error();
+    const nlohmann::json& all = *read_text;
     if (!all.is_object()) return error{errc::malformed, "expected one object, such as {...}"};
     bert_config out;
     bert_config_reader read(all);

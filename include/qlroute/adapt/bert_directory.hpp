@@ -9,6 +9,7 @@
 #pragma once
 
 #include <qlroute/adapt/bert_config_json.hpp>
+#include <qlroute/adapt/json_text.hpp>
 #include <qlroute/adapt/tokenizer_json.hpp>
 #include <qlroute/core/result.hpp>
 #include <qlroute/encoder/bert_encoder.hpp>
@@ -92,8 +93,9 @@ inline result<wordpiece_options> read_vocabulary_options(const std::string& path
     const auto file = mapped_file::open(path);
     if (!file) return file.error();
     const auto bytes = file->bytes();
-    const auto* text = reinterpret_cast<const char*>(bytes.data());
-    const nlohmann::json all = nlohmann::json::parse(text, text + bytes.size(), nullptr, false);
+    const auto read_text = parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    if (!read_text) return in_file(path, read_text.error());
+    const nlohmann::json& all = *read_text;
     if (!all.is_object()) return in_file(path, {errc::malformed, "it is not a JSON object"});
     wordpiece_options out;
     for (const char* key : {"do_lower_case", "strip_accents", "tokenize_chinese_chars"}) {

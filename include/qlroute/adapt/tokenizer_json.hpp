@@ -7,6 +7,7 @@
 // that says the same. The file's padding and greatest length do not matter: the room that encode() gets decides.
 #pragma once
 
+#include <qlroute/adapt/json_text.hpp>
 #include <qlroute/core/result.hpp>
 #include <qlroute/io/mapped_file.hpp>
 #include <qlroute/io/number.hpp>
@@ -26,44 +27,14 @@ namespace qlroute {
 
 namespace detail {
 
-/// Keeps why and where a text is no JSON: nlohmann::json tells by an exception or not at all.
-struct tokenizer_json_fault : nlohmann::json_sax<nlohmann::json> {
-    std::string reason;
-    std::size_t position = 0;
-
-    bool null() override { return true; }
-    bool boolean(bool) override { return true; }
-    bool number_integer(number_integer_t) override { return true; }
-    bool number_unsigned(number_unsigned_t) override { return true; }
-    bool number_float(number_float_t, const string_t&) override { return true; }
-    bool string(string_t&) override { return true; }
-    bool binary(binary_t&) override { return true; }
-    bool start_object(std::size_t) override { return true; }
-    bool key(string_t&) override { return true; }
-    bool end_object() override { return true; }
-    bool start_array(std::size_t) override { return true; }
-    bool end_array() override { return true; }
-    bool parse_error(std::size_t at, const std::string&, const nlohmann::json::exception& why) override {
-        position = at;
-        const std::string_view all(why.what());  // "[json.exception.parse_error.101] parse error at line 3, ..."
-        const auto label = all.find("] ");
-        reason = all.substr(label == std::string_view::npos ? 0 : label + 2);
-        return false;
-    }
-};
-
 /// Reads what a tokenizer.json says, field by field; the first thing that is wrong is kept, and what follows is
 /// ignored.
 class tokenizer_json_reader {
 public:
     result<wordpiece> read(std::string_view text) {
-        const auto root = json::parse(text, nullptr, false);
-        if (root.is_discarded()) {
-            tokenizer_json_fault fault;
-            json::sax_parse(text, &fault);
-            return error{
-                .code = errc::malformed, .message = "not valid JSON: " + fault.reason, .offset = fault.position};
-        }
+        const auto read_text = parse_json(text);
+        if (!read_text) return read_text.error();
+        const json& root = *read_text;
         if (!root.is_object())
             return error{.code = errc::malformed, .message = "expected a JSON object, found " + shown(root)};
         model(member(root, "model"));

@@ -340,29 +340,29 @@ private:
     }
 
     void embed(const std::int32_t* ids, const std::int32_t* types, std::size_t first, std::size_t rows) const noexcept {
-        kernels_.embed({.norm = norm_of(model_.embedding_norm, first, rows),
-                        .ids = ids,
-                        .types = types,
-                        .first = first,
-                        .words = model_.words.data(),
-                        .word_scale = model_.word_scale.data(),
-                        .word_column = model_.word_column.data(),
-                        .positions = model_.positions.data(),
-                        .position_scale = model_.position_scale.data(),
-                        .position_column = model_.position_column.data(),
-                        .token_types = model_.token_types.data()});
+        kernels_.rows.embed({.norm = norm_of(model_.embedding_norm, first, rows),
+                             .ids = ids,
+                             .types = types,
+                             .first = first,
+                             .words = model_.words.data(),
+                             .word_scale = model_.word_scale.data(),
+                             .word_column = model_.word_column.data(),
+                             .positions = model_.positions.data(),
+                             .position_scale = model_.position_scale.data(),
+                             .position_column = model_.position_column.data(),
+                             .token_types = model_.token_types.data()});
     }
 
     void add_norm(const linear& one, const norm& after, std::size_t first, std::size_t rows) const noexcept {
-        kernels_.add_norm({.norm = norm_of(after, first, rows), .in = numbers(one)});
+        kernels_.rows.add_norm({.norm = norm_of(after, first, rows), .in = numbers(one)});
     }
 
     void gelu(const linear& one, std::size_t rows) const noexcept {
-        kernels_.gelu({.in = numbers(one),
-                       .rows = rows,
-                       .columns = one.out(),
-                       .out = {memory_.bytes, one.out(), memory_.row_scale},
-                       .zero_point = kernels_.zero_point});
+        kernels_.rows.gelu({.in = numbers(one),
+                            .rows = rows,
+                            .columns = one.out(),
+                            .out = {memory_.bytes, one.out(), memory_.row_scale},
+                            .zero_point = kernels_.zero_point});
     }
 
     /// Queries, keys and values of layer `i`, for the tokens whose quantised vectors are in `bytes`.
@@ -374,16 +374,16 @@ private:
         product(one, rows, needs_queries ? 0 : config_.hidden);
         workspace::kv& cache = memory_.cache[i % 2];
         const std::size_t head_bytes = memory_.rows * padded;
-        kernels_.split_heads({.in = numbers(one),
-                              .rows = rows,
-                              .heads = heads,
-                              .head_size = config_.head_size(),
-                              .queries = needs_queries ? memory_.queries + first * padded : nullptr,
-                              .query_stride = head_bytes,
-                              .keys_values = memory_.keys_values,
-                              .scale = cache.scale + first,
-                              .scale_stride = memory_.rows,
-                              .zero_point = kernels_.zero_point});
+        kernels_.rows.split_heads({.in = numbers(one),
+                                   .rows = rows,
+                                   .heads = heads,
+                                   .head_size = config_.head_size(),
+                                   .queries = needs_queries ? memory_.queries + first * padded : nullptr,
+                                   .query_stride = head_bytes,
+                                   .keys_values = memory_.keys_values,
+                                   .scale = cache.scale + first,
+                                   .scale_stride = memory_.rows,
+                                   .zero_point = kernels_.zero_point});
         const std::size_t stride = 2 * heads * padded;
         for (std::size_t head = 0; head < heads; ++head) {
             const std::uint8_t* keys = memory_.keys_values + head * padded;
@@ -478,16 +478,17 @@ private:
                            .depth = padded});
             const float* query_scale = cache.scale + head * capacity + first;
             for (std::size_t r = 0; r < rows; ++r) memory_.row_scale[r] = query_scale[r] * log2e_by_root;
-            kernels_.softmax({.scores = memory_.sums,
-                              .stride = columns,
-                              .rows = rows,
-                              .tokens = tokens_,
-                              .q_scale = memory_.row_scale,
-                              .k_scale = cache.scale + (config_.heads + head) * capacity,
-                              .v_weight = cache.value_weight + head * capacity,
-                              .unit = cache.value_unit[head],
-                              .out = {memory_.weights, weights_stride, memory_.context_scale + head * memory_.block},
-                              .zero_point = kernels_.zero_point});
+            kernels_.rows.softmax(
+                {.scores = memory_.sums,
+                 .stride = columns,
+                 .rows = rows,
+                 .tokens = tokens_,
+                 .q_scale = memory_.row_scale,
+                 .k_scale = cache.scale + (config_.heads + head) * capacity,
+                 .v_weight = cache.value_weight + head * capacity,
+                 .unit = cache.value_unit[head],
+                 .out = {memory_.weights, weights_stride, memory_.context_scale + head * memory_.block},
+                 .zero_point = kernels_.zero_point});
             kernels_.gemm({.a = memory_.weights,
                            .a_stride = weights_stride,
                            .b = values_of(cache, head),
@@ -499,14 +500,14 @@ private:
                            .columns = config_.head_size(),
                            .depth = depth_});
         }
-        kernels_.context({.sums = memory_.context,
-                          .scale = memory_.context_scale,
-                          .scale_stride = memory_.block,
-                          .rows = rows,
-                          .heads = config_.heads,
-                          .head_size = config_.head_size(),
-                          .out = {memory_.bytes, config_.hidden, memory_.row_scale},
-                          .zero_point = kernels_.zero_point});
+        kernels_.rows.context({.sums = memory_.context,
+                               .scale = memory_.context_scale,
+                               .scale_stride = memory_.block,
+                               .rows = rows,
+                               .heads = config_.heads,
+                               .head_size = config_.head_size(),
+                               .out = {memory_.bytes, config_.hidden, memory_.row_scale},
+                               .zero_point = kernels_.zero_point});
     }
 
     const model& model_;
@@ -708,13 +709,13 @@ inline std::span<const float> bert_encoder::hidden_states(std::span<const std::i
 inline std::span<const float> bert_encoder::affine(const dense& one, const float* x, float* out,
                                                    bool with_tanh) const noexcept {
     if (one.bias.empty()) return {};
-    kernels_->dense({.x = x,
-                     .weight = one.weight.data(),
-                     .bias = one.bias.data(),
-                     .out = out,
-                     .columns = one.bias.size(),
-                     .hidden = model_->config.hidden,
-                     .with_tanh = with_tanh});
+    kernels_->rows.dense({.x = x,
+                          .weight = one.weight.data(),
+                          .bias = one.bias.data(),
+                          .out = out,
+                          .columns = one.bias.size(),
+                          .hidden = model_->config.hidden,
+                          .with_tanh = with_tanh});
     return {out, one.bias.size()};
 }
 

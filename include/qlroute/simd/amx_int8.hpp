@@ -122,13 +122,7 @@ inline constexpr kernel_set amx_kernels{
     .enter = amx::enter,
     .leave = amx::leave,
     .gemm = amx::gemm,
-    .embed = avx512_vnni::embed,
-    .add_norm = avx512_vnni::add_norm,
-    .split_heads = avx512_vnni::split_heads,
-    .softmax = avx512_vnni::softmax,
-    .context = avx512_vnni::context,
-    .gelu = avx512_vnni::gelu,
-    .dense = avx512_vnni::dense,
+    .rows = avx512_vnni::row_set,
 };
 
 }  // namespace qlroute::simd

@@ -252,13 +252,7 @@ inline constexpr kernel_set avx2_kernels{
     .enter = nothing,
     .leave = nothing,
     .gemm = avx2::gemm,
-    .embed = avx2::embed,
-    .add_norm = avx2::add_norm,
-    .split_heads = avx2::split_heads,
-    .softmax = avx2::softmax,
-    .context = avx2::context,
-    .gelu = avx2::gelu,
-    .dense = avx2::dense,
+    .rows = avx2::row_set,
 };
 
 }  // namespace qlroute::simd

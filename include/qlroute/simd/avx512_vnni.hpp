@@ -180,13 +180,7 @@ inline constexpr kernel_set avx512_vnni_kernels{
     .enter = nothing,
     .leave = nothing,
     .gemm = avx512_vnni::gemm,
-    .embed = avx512_vnni::embed,
-    .add_norm = avx512_vnni::add_norm,
-    .split_heads = avx512_vnni::split_heads,
-    .softmax = avx512_vnni::softmax,
-    .context = avx512_vnni::context,
-    .gelu = avx512_vnni::gelu,
-    .dense = avx512_vnni::dense,
+    .rows = avx512_vnni::row_set,
 };
 
 }  // namespace qlroute::simd

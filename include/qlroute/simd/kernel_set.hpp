@@ -155,6 +155,17 @@ struct dense_call {
     bool with_tanh;
 };
 
+/// The kernels that work row by row.
+struct row_kernels {
+    void (*embed)(const embed_call&) noexcept;
+    void (*add_norm)(const add_norm_call&) noexcept;
+    void (*split_heads)(const split_heads_call&) noexcept;
+    void (*softmax)(const softmax_call&) noexcept;
+    void (*context)(const context_call&) noexcept;
+    void (*gelu)(const gelu_call&) noexcept;
+    void (*dense)(const dense_call&) noexcept;
+};
+
 /// All kernels of one instruction set. Stateless and thread-safe.
 struct kernel_set {
     instruction_set isa;
@@ -167,13 +178,7 @@ struct kernel_set {
     void (*enter)() noexcept;  // before the first gemm of a pass, on the same thread
     void (*leave)() noexcept;  // after the last
     void (*gemm)(const gemm_call&) noexcept;
-    void (*embed)(const embed_call&) noexcept;
-    void (*add_norm)(const add_norm_call&) noexcept;
-    void (*split_heads)(const split_heads_call&) noexcept;
-    void (*softmax)(const softmax_call&) noexcept;
-    void (*context)(const context_call&) noexcept;
-    void (*gelu)(const gelu_call&) noexcept;
-    void (*dense)(const dense_call&) noexcept;
+    row_kernels rows;
 };
 
 /// For instruction sets that need no preparation.

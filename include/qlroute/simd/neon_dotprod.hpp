@@ -252,13 +252,7 @@ inline constexpr kernel_set neon_dotprod_kernels{
     .enter = nothing,
     .leave = nothing,
     .gemm = neon_dotprod::gemm,
-    .embed = neon_dotprod::embed,
-    .add_norm = neon_dotprod::add_norm,
-    .split_heads = neon_dotprod::split_heads,
-    .softmax = neon_dotprod::softmax,
-    .context = neon_dotprod::context,
-    .gelu = neon_dotprod::gelu,
-    .dense = neon_dotprod::dense,
+    .rows = neon_dotprod::row_set,
 };
 
 }  // namespace qlroute::simd

@@ -500,3 +500,13 @@ QLROUTE_KERNEL void dense(const dense_call& given) noexcept {
     if (!call.with_tanh) return;
     for (c = 0; c + lanes <= call.columns; c += lanes) store(call.out + c, tanh_of(load(call.out + c)));
 }
+
+inline constexpr row_kernels row_set{
+    .embed = embed,
+    .add_norm = add_norm,
+    .split_heads = split_heads,
+    .softmax = softmax,
+    .context = context,
+    .gelu = gelu,
+    .dense = dense,
+};

@@ -204,13 +204,7 @@ inline constexpr kernel_set scalar_kernels{
     .enter = nothing,
     .leave = nothing,
     .gemm = scalar::gemm,
-    .embed = scalar::embed,
-    .add_norm = scalar::add_norm,
-    .split_heads = scalar::split_heads,
-    .softmax = scalar::softmax,
-    .context = scalar::context,
-    .gelu = scalar::gelu,
-    .dense = scalar::dense,
+    .rows = scalar::row_set,
 };
 
 }  // namespace qlroute::simd
