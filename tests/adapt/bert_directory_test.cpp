@@ -166,9 +166,13 @@ TEST_CASE("tokenizer_config.json says how a vocab.txt is read") {
     folder.write("tokenizer_config.json", R"({"do_lower_case": "no"})");
     expect_error(load_bert_directory(folder.name()), errc::malformed,
                  "cannot read \"" + path + "\": do_lower_case: expected true, false or null");
-    folder.write("tokenizer_config.json", "{");
+    folder.write("tokenizer_config.json", "[]");
     expect_error(load_bert_directory(folder.name()), errc::malformed,
                  "cannot read \"" + path + "\": it is not a JSON object");
+    folder.write("tokenizer_config.json", "{");
+    CHECK(load_bert_directory(folder.name())
+              .error()
+              .message.starts_with("cannot read \"" + path + "\": not valid JSON: parse error at line 1"));
     folder.write("tokenizer_config.json", "");
     CHECK_FALSE(load_bert_directory(folder.name()));
 }
