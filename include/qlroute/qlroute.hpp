@@ -34,6 +34,8 @@
 #include <qlroute/io/safetensors_writer.hpp>
 
 #include <qlroute/text/message.hpp>
+#include <qlroute/text/prompt_features.hpp>
+#include <qlroute/text/scored_text.hpp>
 #include <qlroute/text/content_hash.hpp>
 #include <qlroute/text/unicode_tables.hpp>
 #include <qlroute/text/unicode.hpp>
@@ -64,9 +66,14 @@
 #include <qlroute/serving/session_table.hpp>
 
 #include <qlroute/difficulty/predictor.hpp>
+#include <qlroute/difficulty/response_difficulty.hpp>
+#include <qlroute/difficulty/text_encoder.hpp>
 #include <qlroute/difficulty/ability.hpp>
+#include <qlroute/difficulty/ability_fit.hpp>
+#include <qlroute/difficulty/calibration.hpp>
 #include <qlroute/difficulty/lexical.hpp>
 #include <qlroute/difficulty/encoder_predictor.hpp>
+#include <qlroute/difficulty/fused_difficulty.hpp>
 
 #include <qlroute/cost/scenario.hpp>
 #include <qlroute/cost/expression.hpp>

@@ -7,21 +7,18 @@
 
 #include <qlroute/difficulty/ability.hpp>
 #include <qlroute/difficulty/predictor.hpp>
+#include <qlroute/difficulty/text_encoder.hpp>
 #include <qlroute/encoder/bert_encoder.hpp>
 #include <qlroute/text/wordpiece.hpp>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
-#include <vector>
 
 namespace qlroute {
 
@@ -77,12 +74,13 @@ public:
                                                  std::to_string(options.most_tokens) + " and " +
                                                  std::to_string(options.threads)};
         encoder_predictor out;
-        out.shared_ = std::make_shared<shared>(std::move(encoder), std::move(tokenizer), options);
+        out.shared_ = std::make_shared<text_encoder>(std::move(encoder), std::move(tokenizer), options.most_tokens,
+                                                     options.threads);
         return out;
     }
 
-    const bert_encoder& encoder() const noexcept { return shared_->encoder; }
-    const wordpiece& tokenizer() const noexcept { return shared_->tokenizer; }
+    const bert_encoder& encoder() const noexcept { return shared_->encoder(); }
+    const wordpiece& tokenizer() const noexcept { return shared_->tokenizer(); }
 
     difficulty operator()(std::span<const message> dialogue) const noexcept {
         return of(last_text(dialogue, role::user));
@@ -90,49 +88,19 @@ public:
 
     /// Of one text.
     difficulty of(std::string_view text) const noexcept {
-        slot& mine = shared_->take();
-        (void)shared_->encoder.encode(shared_->tokenizer.encode(text, mine.ids).ids, mine.memory);
-        const auto logits = shared_->encoder.logits(mine.memory);
         difficulty out;
-        out.abilities = logits.size();
-        std::copy(logits.begin(), logits.end(), out.logits.begin());
-        mine.taken.clear(std::memory_order_release);
+        shared_->encode(text, [&](const bert_encoder& encoder, bert_encoder::workspace& memory) {
+            const auto logits = encoder.logits(memory);
+            out.abilities = logits.size();
+            std::copy(logits.begin(), logits.end(), out.logits.begin());
+        });
         return out;
     }
 
 private:
-    struct slot {
-        slot(const bert_encoder& encoder, std::size_t most_ids) : memory(encoder), ids(most_ids) {}
-
-        std::atomic_flag taken = ATOMIC_FLAG_INIT;
-        bert_encoder::workspace memory;
-        std::vector<std::int32_t> ids;
-    };
-
-    struct shared {
-        shared(bert_encoder e, wordpiece t, const encoder_predictor_options& options)
-            : encoder(std::move(e)), tokenizer(std::move(t)) {
-            const std::size_t most_ids = std::min(options.most_tokens, encoder.config().positions);
-            for (std::size_t k = 0; k < options.threads; ++k)
-                slots.push_back(std::make_unique<slot>(encoder, most_ids));
-        }
-
-        slot& take() noexcept {
-            while (true) {
-                for (const auto& each : slots)
-                    if (!each->taken.test_and_set(std::memory_order_acquire)) return *each;
-                std::this_thread::yield();
-            }
-        }
-
-        bert_encoder encoder;
-        wordpiece tokenizer;
-        std::vector<std::unique_ptr<slot>> slots;
-    };
-
     encoder_predictor() = default;
 
-    std::shared_ptr<shared> shared_;
+    std::shared_ptr<text_encoder> shared_;
 };
 
 }  // namespace qlroute

@@ -4,7 +4,9 @@
 #include <qlroute/core/literals.hpp>
 #include <qlroute/core/result.hpp>
 
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <optional>
 #include <span>
@@ -12,6 +14,18 @@
 #include <string_view>
 
 namespace qlroute {
+
+/// What a model can do, against the difficulty vector of a prompt, theta [size]: the logit of P(good answer) is
+/// weights . theta + bias. One of the models that a predictor knows, or fitted by fit_ability(). Empty: not known.
+struct ability_vector {
+    static constexpr std::size_t most = 16;
+
+    std::array<float, most> weights{};
+    float bias = 0;
+    std::size_t size = 0;
+
+    constexpr bool empty() const noexcept { return size == 0; }
+};
 
 /// A model on a machine, as the router knows it. Fill in what you know by name:
 ///
@@ -25,6 +39,7 @@ struct endpoint {
     bool available = true;  ///< false while it is known to be down
 
     double ability = 0;          ///< what the model can do, on the scale of the difficulty predictor
+    ability_vector abilities{};  ///< the same, in full, where it is known: for response_difficulty
     double usual_success = 0.5;  ///< share of prompts that it answers well, for constant_difficulty
 
     tokens_per_second prefill_rate{};  ///< prompt tokens read a second; > 0
@@ -76,6 +91,11 @@ inline std::optional<error> fault_in(const endpoint& e) {
         if (!infinity_allowed && std::isinf(value)) return complaint(member, "finite", value);
     }
     if (!std::isfinite(e.ability)) return complaint("ability", "finite", e.ability);
+    if (e.abilities.size > ability_vector::most)
+        return complaint("abilities.size", "at most 16", static_cast<double>(e.abilities.size));
+    for (std::size_t k = 0; k < e.abilities.size; ++k)
+        if (!std::isfinite(e.abilities.weights[k])) return complaint("abilities", "finite", e.abilities.weights[k]);
+    if (!std::isfinite(e.abilities.bias)) return complaint("abilities.bias", "finite", e.abilities.bias);
     if (!(e.usual_success >= 0 && e.usual_success <= 1))
         return complaint("usual_success", "between 0 and 1", e.usual_success);
     return std::nullopt;
