@@ -163,9 +163,9 @@ def random_weights(config: Config, seed: int, classes: int = 0) -> Tensors:
 # --------------------------------------------------------------------------
 
 DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"),
-          "I32": np.dtype("<i4"), "I64": np.dtype("<i8")}
+          "I8": np.dtype("i1"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8")}
 OF_ARRAY = {np.dtype("float32"): "F32", np.dtype("float16"): "F16",
-            np.dtype("int32"): "I32", np.dtype("int64"): "I64"}
+            np.dtype("int8"): "I8", np.dtype("int32"): "I32", np.dtype("int64"): "I64"}
 
 
 def to_bf16(values: np.ndarray) -> np.ndarray:
@@ -179,10 +179,11 @@ def from_bf16(bits: np.ndarray) -> np.ndarray:
     return (bits.astype("<u4") << np.uint32(16)).view("<f4")
 
 
-def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], dtype: str = "") -> None:
+def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], dtype: str = "",
+                      metadata: Mapping[str, str] = {"format": "pt"}) -> None:
     """u64 header length, JSON header padded with spaces to a multiple of 8, raw data.
     float32 becomes `dtype` if that is given; every other array stays what it is."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
     parts, end = [], 0
     for name, values in tensors.items():
         stored = OF_ARRAY[values.dtype]
