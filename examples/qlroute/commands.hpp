@@ -4,7 +4,10 @@
 #include "settings.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 struct route_options {
     settings config;
@@ -13,6 +16,48 @@ struct route_options {
     bool json = false;        // one object a turn instead of a line for people
     bool compare = false;     // afterwards, the same dialogues under fixed rules
     std::size_t explain = 0;  // all endpoints side by side, at so many changes of place
+};
+
+struct score_options {
+    settings config;
+    std::vector<std::string> endpoints;  // files or known models, instead of those of the configuration
+    std::string input = "-";             // a file, or - for stdin
+    bool intervals = false;              // of endpoint files
+    bool difficulty = false;             // theta
+};
+
+struct calibrate_options {
+    std::string rows;       // outcome rows
+    std::string endpoint;   // one of their models
+    std::string out;        // the endpoint file
+    std::string known;      // the known model that the prior is centred on, or empty
+    std::size_t limit = 0;  // of rows; 0: all
+    std::uint64_t seed = 1;
+    bool force = false;  // out may exist
+};
+
+struct thresholds_options {
+    std::string rows;   // a file, or - for stdin
+    std::string small;  // endpoint files or known models
+    std::string large;
+    std::optional<double> call_rate, quality, cost;  // one of them
+    std::optional<double> small_cost, large_cost;    // with cost
+    bool json = false;
+};
+
+struct evaluate_options {
+    std::string rows;
+    std::string small;  // models of the rows
+    std::string large;
+    std::string small_endpoint;  // files or known models; empty: by name
+    std::string large_endpoint;
+    std::string train;        // rows for the baselines; empty: the other folds of `rows`
+    std::string predictions;  // instead of the program's own; or empty
+    std::size_t folds = 5;
+    std::size_t resamples = 1000;
+    std::uint64_t seed = 1;
+    bool json = false;
+    bool reliability = false;
 };
 
 struct encode_options {
@@ -32,7 +77,12 @@ struct quantize_options {
 };
 
 int run_route(route_options options);
-int run_score(const settings& config, const std::string& input);
+int run_score(score_options options);
+int run_calibrate(const calibrate_options& options);
+int run_thresholds(const thresholds_options& options);
+int run_evaluate(const evaluate_options& options);
+int run_models(bool json);
+int run_features(const std::string& input);
 int run_tokenize(const std::string& vocab, const std::string& input);
 int run_encode(const encode_options& options);
 int run_quantize(const quantize_options& options);

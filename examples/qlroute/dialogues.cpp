@@ -6,41 +6,45 @@
 #include <nlohmann/json.hpp>
 
 #include <iostream>
-#include <stdexcept>
 #include <string_view>
 
 using nlohmann::json;
 
 namespace {
 
-/// What is wrong with one line.
-struct bad_line : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
 const std::string& text_of(const json& value, const std::string& what) {
     if (!value.is_string()) throw bad_line(what + ": expected a text, got " + shown(value));
     return value.get_ref<const std::string&>();
 }
 
-dialogue parse(const std::string& line) {
-    const std::string example = R"(; expected an object such as {"id": "a", "turns": ["hello"]})";
+}  // namespace
+
+json parse_row(const std::string& line, const std::string& example) {
+    const std::string expected = "; expected an object such as " + example;
     json row;
     try {
         row = json::parse(line);
     } catch (const json::parse_error& why) {
         const bool encoding = std::string_view(why.what()).find("UTF-8") != std::string_view::npos;
-        throw bad_line((encoding ? "not UTF-8 at byte " : "not JSON at byte ") + std::to_string(why.byte) + example);
+        throw bad_line((encoding ? "not UTF-8 at byte " : "not JSON at byte ") + std::to_string(why.byte) + expected);
     } catch (const json::out_of_range&) {
         throw bad_line("a number is too large; expected at most about 1e308");
     }
-    if (!row.is_object()) throw bad_line("not an object but " + shown(row) + example);
+    if (!row.is_object()) throw bad_line("not an object but " + shown(row) + expected);
+    return row;
+}
+
+std::string id_of(const json& row) {
+    const auto id = row.find("id");
+    if (id == row.end()) throw bad_line("id: missing; expected a text or a whole number");
+    if (!id->is_string() && !id->is_number_integer())
+        throw bad_line("id: expected a text or a whole number, got " + shown(*id));
+    return id->is_string() ? id->get<std::string>() : id->dump();
+}
+
+dialogue dialogue_from(const json& row) {
     dialogue out;
-    if (!row.contains("id")) throw bad_line("id: missing; expected a text or a whole number");
-    const json& id = row["id"];
-    if (!id.is_string() && !id.is_number_integer())
-        throw bad_line("id: expected a text or a whole number, got " + shown(id));
-    out.id = id.is_string() ? id.get<std::string>() : id.dump();
+    out.id = id_of(row);
     if (!row.contains("turns")) throw bad_line("turns: missing; expected a list of texts");
     const json& turns = row["turns"];
     if (!turns.is_array() || turns.empty())
@@ -81,28 +85,29 @@ dialogue parse(const std::string& line) {
     return out;
 }
 
-}  // namespace
-
-std::size_t read_dialogues(std::istream& in, const std::string& name,
-                           const std::function<void(const dialogue&)>& each) {
+std::size_t read_lines(std::istream& in, const std::string& name, const std::function<void(const std::string&)>& each) {
     std::size_t bad = 0;
     std::string line;
     for (std::size_t number = 1; std::getline(in, line); ++number) {
         if (number == 1 && line.starts_with("\x1f\x8b"))
             throw usage_error(name + ": it is gzipped; pipe it through zcat");
         if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        dialogue one;
         try {
-            one = parse(line);
+            each(line);
         } catch (const bad_line& why) {
             std::cerr << name << ":" << number << ": " << why.what() << "; the line is skipped\n";
             ++bad;
-            continue;
         }
-        each(one);
     }
     if (in.bad()) throw usage_error("cannot read " + name + ": reading failed; is it a directory?");
     return bad;
+}
+
+std::size_t read_dialogues(std::istream& in, const std::string& name,
+                           const std::function<void(const dialogue&)>& each) {
+    return read_lines(in, name, [&](const std::string& line) {
+        each(dialogue_from(parse_row(line, R"({"id": "a", "turns": ["hello"]})")));
+    });
 }
 
 void conversation::say(const user_turn& turn) {

@@ -3,10 +3,13 @@
 
 #include <qlroute/text/message.hpp>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <istream>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,6 +26,22 @@ struct dialogue {
     std::string id;
     std::vector<user_turn> turns;
 };
+
+/// What is wrong with one line.
+struct bad_line : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// One line as an object. Throws bad_line with `example`, which says what is expected.
+nlohmann::json parse_row(const std::string& line, const std::string& example);
+/// Its id, as text. Throws bad_line.
+std::string id_of(const nlohmann::json& row);
+/// Throws bad_line.
+dialogue dialogue_from(const nlohmann::json& row);
+
+/// Calls `each` for every line that is not empty. Where it throws bad_line, that is reported on stderr as
+/// "name:line: why" and the line is skipped. Returns how many were.
+std::size_t read_lines(std::istream& in, const std::string& name, const std::function<void(const std::string&)>& each);
 
 /// Calls `each` for every good line; bad lines are reported on stderr as "name:line: why" and skipped. Empty lines are
 /// no lines. Returns how many were bad.

@@ -1,4 +1,5 @@
-// qlroute: routes dialogues, scores prompts, tokenizes and encodes text, from the command line.
+// qlroute: routes dialogues, scores prompts, calibrates and evaluates, tokenizes and encodes text, from the command
+// line.
 #include "commands.hpp"
 #include "files.hpp"
 
@@ -7,6 +8,7 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <utility>
 
 int main(int argc, char** argv) {
     std::ios::sync_with_stdio(false);
@@ -37,7 +39,73 @@ int main(int argc, char** argv) {
 
     CLI::App* score = app.add_subcommand("score", "Predict how likely each endpoint answers well");
     score->add_option("--config", config, "endpoints and predictor, as JSON")->check(named);
+    score_options scoring;
+    score->add_option("--endpoint", scoring.endpoints, "an endpoint file (.json) or a known model; may be repeated")
+        ->allow_extra_args(false)
+        ->check(named);
+    score->add_flag("--intervals", scoring.intervals, "95 % intervals of P, for endpoint files");
+    score->add_flag("--difficulty", scoring.difficulty, "the difficulty vector of each prompt");
     score->add_option("FILE", input, "JSON lines {\"id\",\"turns\":[...]}; - is standard input");
+
+    calibrate_options calibrating;
+    CLI::App* calibrate = app.add_subcommand("calibrate", "Fit an endpoint's ability to how well it answered");
+    calibrate->add_option("--rows", calibrating.rows, "outcome rows as JSON lines, gzipped or not")->check(named);
+    calibrate->add_option("--endpoint", calibrating.endpoint, "a model of the rows")->check(named);
+    calibrate->add_option("--out", calibrating.out, "the endpoint file to write, .json")->check(named);
+    calibrate->add_flag("--force", calibrating.force, "replace it if it exists");
+    calibrate->add_option("--limit", calibrating.limit, "take so many rows, by chance")
+        ->check(CLI::Range(1, 1000000000));
+    calibrate->add_option("--seed", calibrating.seed, "of chance")->check(CLI::Range(0, 1000000000));
+    calibrate->add_option("--known", calibrating.known, "a known model that this one is like")->check(named);
+
+    thresholds_options choosing;
+    CLI::App* thresholds = app.add_subcommand("thresholds", "Choose theta of the rule score_threshold");
+    thresholds->add_option("--rows", choosing.rows, "JSON lines {\"id\",\"turns\":[...]}; - is standard input")
+        ->check(named);
+    thresholds->add_option("--small", choosing.small, "an endpoint file (.json) or a known model")->check(named);
+    thresholds->add_option("--large", choosing.large, "another")->check(named);
+    CLI::Option* call_rate =
+        thresholds->add_option("--call-rate", choosing.call_rate, "at most this share goes to large")
+            ->check(CLI::Range(0.0, 1.0));
+    CLI::Option* quality =
+        thresholds->add_option("--quality", choosing.quality, "at least this mean P(good answer), by fewest calls")
+            ->check(CLI::Range(0.0, 1.0));
+    quality->excludes(call_rate);
+    thresholds->add_option("--cost", choosing.cost, "at most this mean cost, for the best quality")
+        ->check(CLI::Range(0.0, 1e15))
+        ->excludes(call_rate)
+        ->excludes(quality);
+    thresholds->add_option("--small-cost", choosing.small_cost, "of a call of small")->check(CLI::Range(0.0, 1e15));
+    thresholds->add_option("--large-cost", choosing.large_cost, "of a call of large")->check(CLI::Range(0.0, 1e15));
+    thresholds->add_flag("--json", choosing.json, "one JSON object");
+
+    evaluate_options evaluating;
+    CLI::App* evaluate = app.add_subcommand("evaluate", "Compare the predictor with others on recorded outcomes");
+    evaluate->add_option("--rows", evaluating.rows, "outcome rows as JSON lines, gzipped or not")->check(named);
+    evaluate->add_option("--small", evaluating.small, "a model of the rows")->check(named);
+    evaluate->add_option("--large", evaluating.large, "another")->check(named);
+    evaluate->add_option("--small-endpoint", evaluating.small_endpoint, "an endpoint file or a known model for it")
+        ->check(named);
+    evaluate->add_option("--large-endpoint", evaluating.large_endpoint, "an endpoint file or a known model for it")
+        ->check(named);
+    evaluate->add_option("--train", evaluating.train, "outcome rows to fit the baselines to")->check(named);
+    evaluate
+        ->add_option("--predictions", evaluating.predictions,
+                     "JSON lines {\"id\",\"p_small\",\"p_large\"} instead of the built-in predictor")
+        ->check(named);
+    evaluate->add_option("--folds", evaluating.folds, "of the rows, for the baselines without --train")
+        ->check(CLI::Range(2, 1000));
+    evaluate->add_option("--resamples", evaluating.resamples, "of the bootstrap")->check(CLI::Range(1, 1000000));
+    evaluate->add_option("--seed", evaluating.seed, "of chance")->check(CLI::Range(0, 1000000000));
+    evaluate->add_flag("--reliability", evaluating.reliability, "what was predicted beside what happened, in 10 bins");
+    evaluate->add_flag("--json", evaluating.json, "one JSON object");
+
+    bool models_as_json = false;
+    CLI::App* models = app.add_subcommand("models", "List the known models");
+    models->add_flag("--json", models_as_json, "with weights and bias, one JSON object a line");
+
+    CLI::App* features = app.add_subcommand("features", "Print what a predictor reads off each text: layout and words");
+    features->add_option("FILE", input, "a text as JSON a line; - is standard input");
 
     std::string vocab;
     CLI::App* tokenize =
@@ -69,14 +137,21 @@ int main(int argc, char** argv) {
         return app.exit(why) == 0 ? 0 : 2;
     }
     try {
-        options.config = config.empty() ? default_settings() : read_settings(config);
-        options.input = input;
-        encoding.input = input;
-        const int status = *tokenize   ? run_tokenize(vocab, input)
-                           : *encode   ? run_encode(encoding)
-                           : *quantize ? run_quantize(quantizing)
-                           : *score    ? run_score(options.config, input)
-                                       : run_route(std::move(options));
+        if (*route || *score) {
+            settings read = config.empty() ? default_settings() : read_settings(config);
+            (*route ? options.config : scoring.config) = std::move(read);
+        }
+        options.input = scoring.input = encoding.input = input;
+        const int status = *tokenize     ? run_tokenize(vocab, input)
+                           : *features   ? run_features(input)
+                           : *encode     ? run_encode(encoding)
+                           : *quantize   ? run_quantize(quantizing)
+                           : *calibrate  ? run_calibrate(calibrating)
+                           : *thresholds ? run_thresholds(choosing)
+                           : *evaluate   ? run_evaluate(evaluating)
+                           : *models     ? run_models(models_as_json)
+                           : *score      ? run_score(std::move(scoring))
+                                         : run_route(std::move(options));
         std::cout.flush();
         if (!std::cout) throw usage_error("cannot write to standard output");
         return status;

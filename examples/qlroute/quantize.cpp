@@ -5,52 +5,11 @@
 #include <qlroute/encoder/bert_encoder.hpp>
 #include <qlroute/encoder/quantize.hpp>
 
-#include <cerrno>
 #include <cstddef>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
-#include <memory>
-#include <span>
 #include <string>
 #include <system_error>
-
-namespace {
-
-/// A device or a folder must not be replaced by a file, whatever --force says.
-void check_place(const std::string& path, bool force) {
-    std::error_code none;
-    const auto status = std::filesystem::status(path, none);
-    if (!std::filesystem::exists(status)) return;
-    if (!std::filesystem::is_regular_file(status))
-        throw usage_error("--out: \"" + path + "\" is not a file; expected the path of one");
-    if (!force) throw usage_error("--out: \"" + path + "\" exists; give another path, or --force to replace it");
-}
-
-[[noreturn]] void cannot_write(const std::string& path, int reason) {
-    throw usage_error("cannot write \"" + path + "\": " + std::strerror(reason != 0 ? reason : EIO));
-}
-
-/// Under another name first: whoever opens `path` finds the whole file, the one before, or none.
-void write_file(const std::string& path, std::span<const std::byte> bytes) {
-    const std::string part = path + ".part";
-    errno = 0;
-    std::FILE* file = std::fopen(part.c_str(), "wb");
-    if (file == nullptr) cannot_write(part, errno);
-    const bool is_written = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
-    int reason = errno;
-    const bool is_closed = std::fclose(file) == 0;
-    if (is_written && !is_closed) reason = errno;
-    if (is_written && is_closed) {
-        if (std::rename(part.c_str(), path.c_str()) == 0) return;
-        reason = errno;
-    }
-    std::remove(part.c_str());
-    cannot_write(path, reason);
-}
-
-}  // namespace
 
 int run_quantize(const quantize_options& options) {
     if (options.model.empty())

@@ -7,10 +7,21 @@
 #include <iostream>
 #include <sstream>
 
-int run_score(const settings& config, const std::string& input) {
-    const std::string name = input == "-" ? "stdin" : input;
-    std::istringstream file(input == "-" ? "" : read_file(input));
-    const std::size_t bad = read_dialogues(input == "-" ? std::cin : file, name, [&](const dialogue& one) {
+using nlohmann::ordered_json;
+
+int run_score(score_options options) {
+    settings& config = options.config;
+    if (!options.endpoints.empty()) replace_endpoints(config, options.endpoints);
+    const qlroute::response_difficulty* response = config.predictor.response();
+    if (options.difficulty && response == nullptr)
+        throw usage_error("--difficulty: the configuration has another predictor; expected the type response");
+    if (options.intervals && config.calibrated.empty())
+        throw usage_error(
+            "--intervals: no endpoint is a file that qlroute calibrate wrote, and only these have them; "
+            "give one with --endpoint");
+    const std::string name = options.input == "-" ? "stdin" : options.input;
+    std::istringstream file(options.input == "-" ? "" : read_file(options.input));
+    const std::size_t bad = read_dialogues(options.input == "-" ? std::cin : file, name, [&](const dialogue& one) {
         // Of the last turn, in view of the dialogue before it.
         conversation talk;
         for (std::size_t i = 0; i < one.turns.size(); ++i) {
@@ -18,9 +29,20 @@ int run_score(const settings& config, const std::string& input) {
             if (i + 1 < one.turns.size()) talk.answer(one.turns[i].reply, config.expected_output);
         }
         const auto difficulty = config.predictor(talk.messages());
-        nlohmann::ordered_json row{{"id", one.id}, {"p_success", nlohmann::ordered_json::object()}};
+        ordered_json row{{"id", one.id}, {"p_success", ordered_json::object()}};
         for (const auto& place : config.places) row["p_success"][std::string(place.name)] = difficulty(place);
-        std::cout << row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+        if (options.intervals || options.difficulty) {
+            const auto theta = theta_of(*response, talk.messages());
+            if (options.intervals) row["p_interval"] = ordered_json::object();
+            for (const auto& place : config.places) {
+                const auto found = config.calibrated.find(place.name);
+                if (!options.intervals || found == config.calibrated.end()) continue;
+                const auto [low, high] = found->second.interval(theta);
+                row["p_interval"][std::string(place.name)] = {low, high};
+            }
+            if (options.difficulty) row["difficulty"] = theta;
+        }
+        std::cout << row.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
     });
     return bad == 0 ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 #include "settings.hpp"
 
 #include "files.hpp"
+#include "lexical_weights.hpp"
 #include "shown.hpp"
 
 #include <nlohmann/json.hpp>
@@ -16,18 +17,25 @@
 using namespace qlroute;
 using nlohmann::json;
 
-std::span<const std::byte> lexical_weights();  // generated from models/lexical.safetensors
+namespace qlroute_lexical {
+std::span<const std::byte> lexical_safetensors();  // models/lexical.safetensors
+}
 
-namespace {
-
-lexical_difficulty built_in_predictor() {
-    auto predictor = lexical_difficulty::view(lexical_weights());
+lexical_difficulty built_in_lexical() {
+    auto predictor = lexical_difficulty::view(qlroute_lexical::lexical_safetensors());
     if (!predictor) throw std::logic_error(predictor.error().message);
     return *predictor;
 }
 
-constexpr std::pair<std::string_view, double> abilities[] = {
-    {"small", 0}, {"medium", 1}, {"large", 2}, {"frontier", 3}};
+namespace {
+
+constexpr std::pair<std::string_view, double> tiers[] = {{"small", 0}, {"medium", 1}, {"large", 2}, {"frontier", 3}};
+
+/// A relative path is relative to the configuration that names it.
+std::string beside(const std::string& config_path, const std::string& path) {
+    const std::size_t slash = config_path.rfind('/');
+    return path.starts_with('/') || slash == std::string::npos ? path : config_path.substr(0, slash + 1) + path;
+}
 
 /// One JSON object of the configuration. Every key must be asked for; finish() complains of the others.
 class section {
@@ -129,27 +137,65 @@ private:
     std::vector<std::string> asked_;
 };
 
-endpoint read_endpoint(section& at, std::deque<std::string>& names) {
+/// A tier, a number, a known model, or an endpoint file.
+void read_ability(section& at, settings& s, endpoint& e, const std::string& config_path) {
+    const json* ability = at.find("ability");
+    if (ability == nullptr) return;
+    if (ability->is_number() && ability->get<double>() >= 0 && ability->get<double>() <= 3) {
+        e.ability = ability->get<double>();
+        return;
+    }
+    const std::string usual = "expected small, medium, large, frontier or a number from 0 to 3";
+    const response_difficulty* predictor = s.predictor.response();
+    if (!ability->is_string())
+        at.fail("ability", usual + (predictor == nullptr ? "" : ", a known model or an endpoint file") + ", got " +
+                               shown(*ability));
+    const auto& text = ability->get_ref<const std::string&>();
+    for (const auto& [name, where] : tiers)
+        if (text == name) {
+            e.ability = where;
+            return;
+        }
+    if (predictor == nullptr)
+        at.fail("ability",
+                usual + ", got " + shown(*ability) + "; known models and endpoint files need the predictor response");
+    if (names_endpoint_file(text)) {
+        calibrated_endpoint read;
+        try {
+            read = read_endpoint_file(beside(config_path, text), *predictor);
+        } catch (const usage_error& why) {
+            at.fail("ability", why.what());
+        }
+        e.abilities = read.abilities();
+        s.calibrated.insert_or_assign(std::string(e.name), std::move(read));
+        return;
+    }
+    const auto known = predictor->known(text);
+    if (!known)
+        at.fail("ability", usual + ", the path of an endpoint file (.json), or a known model (nearest are " +
+                               nearest_known(*predictor, text) + "; qlroute models lists all), got " + shown(*ability));
+    e.abilities = *known;
+}
+
+/// Curves of the endpoints that have one.
+void connect_curves(settings& s) {
+    curves_by_name curves;
+    for (const auto& [name, each] : s.calibrated)
+        if (each.curve) curves.emplace(name, *each.curve);
+    if (!curves.empty()) s.predictor.curves = std::make_shared<const curves_by_name>(std::move(curves));
+}
+
+endpoint read_endpoint(section& at, settings& s, const std::string& config_path) {
     const json& name = at.need("name", "a text, such as \"phone\"");
     if (!name.is_string() || name.get_ref<const std::string&>().empty())
         at.fail("name", "expected a text that is not empty, got " + shown(name));
-    names.push_back(name.get<std::string>());
+    s.names.push_back(name.get<std::string>());
 
     endpoint e;
-    e.name = names.back();
+    e.name = s.names.back();
     at.read("remote", e.remote);
     at.read("available", e.available);
-    if (const json* ability = at.find("ability")) {
-        const auto known = std::find_if(std::begin(abilities), std::end(abilities), [&](const auto& each) {
-            return ability->is_string() && ability->get_ref<const std::string&>() == each.first;
-        });
-        const bool number = ability->is_number() && ability->get<double>() >= 0 && ability->get<double>() <= 3;
-        if (known != std::end(abilities)) e.ability = known->second;
-        else if (number) e.ability = ability->get<double>();
-        else
-            at.fail("ability",
-                    "expected small, medium, large, frontier or a number from 0 to 3, got " + shown(*ability));
-    }
+    read_ability(at, s, e, config_path);
     at.read("usual_success", e.usual_success, 0, 1);
     at.need("prefill_rate", "a rate such as \"220 tok/s\"");
     at.need("tpot", "a time per token such as \"45 ms/tok\"");
@@ -281,29 +327,37 @@ any_rule read_rule(section at, std::span<const endpoint> places) {
 }
 
 any_predictor read_predictor(section at, const std::string& config_path) {
-    any_predictor out{built_in_predictor()};
-    const std::string type = at.choice("type", "lexical", {"lexical", "constant"});
-    if (type == "constant") out.predictor = constant_difficulty{};
+    any_predictor out;
+    const std::string type = at.choice("type", "response", {"response", "lexical", "constant"});
+    std::string path;
     if (const json* file = at.find("file"); file != nullptr) {
-        if (type != "lexical") at.fail("file", "only the type lexical has a file; leave it out, or change the type");
-        if (!file->is_string()) at.fail("file", "expected the path of lexical weights, got " + shown(*file));
-        // A relative path is relative to the configuration that names it.
-        std::string path = file->get<std::string>();
-        const std::size_t slash = config_path.rfind('/');
-        if (!path.starts_with('/') && slash != std::string::npos) path = config_path.substr(0, slash + 1) + path;
-        auto predictor = lexical_difficulty::load(path);
-        if (!predictor) at.fail("file", predictor.error().message);
-        out.predictor = *predictor;
+        if (type == "constant")
+            at.fail("file", "the type constant has none; leave it out, or change the type to response or lexical");
+        if (!file->is_string() || file->get_ref<const std::string&>().empty())
+            at.fail("file", (type == "lexical" ? "expected the path of lexical weights, got "
+                                               : "expected a folder with encoder.safetensors, response.safetensors "
+                                                 "and vocab.txt, got ") +
+                                shown(*file));
+        path = beside(config_path, file->get<std::string>());
     }
     at.finish();
+    if (type == "lexical" && path.empty()) out.predictor = built_in_lexical();
+    else if (type == "lexical") {
+        auto predictor = lexical_difficulty::load(path);
+        if (!predictor) at.fail("file", predictor.error().message);
+        out.predictor = *std::move(predictor);
+    } else if (type == "response" && path.empty()) out.predictor = bundled_predictor();
+    else if (type == "response") {
+        auto predictor = response_difficulty::load(path);
+        if (!predictor) at.fail("file", predictor.error().message);
+        out.predictor = *std::move(predictor);
+    }
     return out;
 }
 
-}  // namespace
-
-settings default_settings() {
+/// All but the predictor, which is not read before it is needed.
+settings usual_settings() {
     settings s;
-    s.predictor.predictor = built_in_predictor();
     s.places = {{.name = "phone",
                  .ability = 0,
                  .usual_success = 0.55,
@@ -325,6 +379,33 @@ settings default_settings() {
     return s;
 }
 
+}  // namespace
+
+settings default_settings() {
+    settings s = usual_settings();
+    s.predictor.predictor = bundled_predictor();
+    return s;
+}
+
+void replace_endpoints(settings& config, const std::vector<std::string>& chosen) {
+    const response_difficulty* predictor = config.predictor.response();
+    if (predictor == nullptr)
+        throw usage_error("--endpoint: the configuration has another predictor; expected the type response");
+    config.places.clear();
+    config.calibrated.clear();
+    for (const std::string& text : chosen) {
+        auto one = choose_endpoint(text, "--endpoint", *predictor);
+        for (const endpoint& place : config.places)
+            if (place.name == one.name)
+                throw usage_error("--endpoint: two endpoints are named " + qlroute::detail::quoted(one.name) +
+                                  "; expected different names");
+        config.names.push_back(one.name);
+        config.places.push_back({.name = config.names.back(), .abilities = one.abilities});
+        if (one.calibrated) config.calibrated.emplace(one.name, *std::move(one.calibrated));
+    }
+    connect_curves(config);
+}
+
 settings read_settings(const std::string& path) {
     const std::string text = read_file(path);
     std::vector<std::set<std::string>> open;  // the keys of the objects around the place that is read
@@ -343,24 +424,27 @@ settings read_settings(const std::string& path) {
         throw usage_error(path + ": not valid JSON: " + std::string(reason.substr(reason.find("] ") + 2)));
     }
     section at(all, path, "");
-    settings s = default_settings();
+    settings s = usual_settings();
+    // First, because the abilities of endpoints are read on its scale.
+    if (const json* predictor = at.find("predictor"))
+        s.predictor = read_predictor(at.child("predictor", *predictor), path);
+    else s.predictor.predictor = bundled_predictor();
     if (const json* places = at.find("endpoints")) {
         if (!places->is_array() || places->empty())
             at.fail("endpoints", "expected a list of at least one endpoint, got " + shown(*places));
         s.places.clear();
         for (std::size_t i = 0; i < places->size(); ++i) {
             section one = at.child("endpoints", i, (*places)[i]);
-            s.places.push_back(read_endpoint(one, s.names));
+            s.places.push_back(read_endpoint(one, s, path));
         }
         if (const auto fault = fault_in(s.places)) at.fail("endpoints", fault->message);
+        connect_curves(s);
     }
     if (const json* link = at.find("link")) s.link = read_link(at.child("link", *link), s.link);
     if (const json* estimator = at.find("rate_estimator"))
         s.estimator = read_estimator(at.child("rate_estimator", *estimator));
     if (const json* weights = at.find("weights")) s.weights = read_weights(at.child("weights", *weights));
     if (const json* rule = at.find("rule")) s.rule = read_rule(at.child("rule", *rule), s.places);
-    if (const json* predictor = at.find("predictor"))
-        s.predictor = read_predictor(at.child("predictor", *predictor), path);
     at.read("expected_output", s.expected_output, 1'000'000_tok);
     at.read("turn_interval", s.turn_interval, 24_h);
     at.finish();

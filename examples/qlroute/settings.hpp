@@ -1,9 +1,13 @@
 // What a configuration file says: endpoints, link, weights, rule.
 #pragma once
 
+#include "endpoints.hpp"
+
 #include <qlroute/qlroute.hpp>
 
 #include <deque>
+#include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -19,18 +23,34 @@ struct any_rule {
     }
 };
 
-/// One of the predictors, chosen at run time.
+/// By the names of the endpoints whose probabilities they correct.
+using curves_by_name = std::map<std::string, qlroute::isotonic, std::less<>>;
+
+/// One of the predictors, chosen at run time, and what corrects its probabilities.
 struct any_predictor {
-    std::variant<qlroute::constant_difficulty, qlroute::lexical_difficulty> predictor;
+    std::variant<qlroute::constant_difficulty, qlroute::lexical_difficulty, qlroute::response_difficulty> predictor;
+    std::shared_ptr<const curves_by_name> curves;  // or null
 
     struct difficulty {
-        std::variant<qlroute::constant_difficulty::difficulty, qlroute::lexical_difficulty::difficulty> value;
+        std::variant<qlroute::constant_difficulty::difficulty, qlroute::lexical_difficulty::difficulty,
+                     qlroute::response_difficulty::difficulty>
+            value;
+        const curves_by_name* curves = nullptr;
+
         double operator()(const qlroute::endpoint& place) const noexcept {
-            return std::visit([&](const auto& one) { return static_cast<double>(one(place)); }, value);
+            const double p = std::visit([&](const auto& one) { return static_cast<double>(one(place)); }, value);
+            if (curves == nullptr) return p;
+            const auto found = curves->find(place.name);
+            return found == curves->end() ? p : found->second(p);
         }
     };
     difficulty operator()(std::span<const qlroute::message> dialogue) const noexcept {
-        return std::visit([&](const auto& one) { return difficulty{one(dialogue)}; }, predictor);
+        return std::visit([&](const auto& one) { return difficulty{one(dialogue), curves.get()}; }, predictor);
+    }
+
+    /// Null if it is another one.
+    const qlroute::response_difficulty* response() const noexcept {
+        return std::get_if<qlroute::response_difficulty>(&predictor);
     }
 };
 
@@ -61,6 +81,7 @@ using program_objective = decltype(objective_of({}));
 struct settings {
     std::deque<std::string> names;  // what endpoint::name views
     std::vector<qlroute::endpoint> places;
+    calibrated_endpoints calibrated;  // those of `places` whose ability is an endpoint file
     qlroute::link_state link{.uplink_rate = qlroute::bits_per_second(10e6),
                              .downlink_rate = qlroute::bits_per_second(40e6),
                              .rtt = qlroute::seconds(0.05)};
@@ -71,6 +92,10 @@ struct settings {
     qlroute::tokens expected_output{200};
     qlroute::seconds turn_interval{30};
 };
+
+/// `chosen` instead of the endpoints: their names and abilities, and nothing else that a decision needs. Throws
+/// usage_error if two have one name, or if the predictor is not `response`.
+void replace_endpoints(settings& config, const std::vector<std::string>& chosen);
 
 /// The defaults: a phone and an edge server.
 settings default_settings();

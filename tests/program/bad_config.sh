@@ -40,7 +40,7 @@ fails_with 2 'deep.json: link: expected an object, such as {...}, got a list' --
 
 # Keys that nobody knows, by the place where they are.
 config_fails '{"ruel": {}}' \
-    'ruel: unknown key; known here are endpoints, link, rate_estimator, weights, rule, predictor, expected_output'
+    'ruel: unknown key; known here are predictor, endpoints, link, rate_estimator, weights, rule, expected_output'
 config_fails "$(with_endpoint '"speed":1')" 'endpoints[0].speed: unknown key; known here are name, remote, available'
 config_fails '{"link":{"uplink":"1 Mbit/s"}}' 'link.uplink: unknown key; known here are snr, bandwidth, uplink_rate'
 config_fails '{"link":{"snr":"9 dB","bandwidth":"1 MHz","uplink_rate":"1 Mbit/s"}}' \
@@ -81,7 +81,25 @@ config_fails "$(with_endpoint '"available":1')" 'endpoints[0].available: expecte
 config_fails "$(with_endpoint '"resends_history":null')" \
     'endpoints[0].resends_history: expected true or false, got null'
 config_fails "$(with_endpoint '"ability":"huge"')" \
-    'endpoints[0].ability: expected small, medium, large, frontier or a number from 0 to 3, got "huge"'
+    'endpoints[0].ability: expected small, medium, large, frontier or a number from 0 to 3, the path of an endpoint file (.json), or a known model (nearest are '
+grep -qF '; qlroute models lists all), got "huge"' err || wrong "the message of huge" "where the models are" "$(shortened err)"
+config_fails "$(with_endpoint '"ability":[]')" \
+    'endpoints[0].ability: expected small, medium, large, frontier or a number from 0 to 3, a known model or an endpoint file, got an empty list'
+known=$("$program" models | head -n 1)
+config_fails "$(with_endpoint '"ability":"'"${known}x"'"')" 'endpoints[0].ability: expected small, medium'
+grep -qF "(nearest are $known" err || wrong "the message of ${known}x" "$known" "$(shortened err)"
+config_fails "$(with_endpoint '"ability":"none.json"')" \
+    'endpoints[0].ability: cannot read "none.json": No such file or directory'
+config_fails "$(with_endpoint '"ability":"config.json"')" \
+    'endpoints[0].ability: config.json: not an endpoint file; expected one that qlroute calibrate wrote'
+for type in lexical constant; do
+    for ability in huge none.json "$known"; do
+        config_fails '{"predictor":{"type":"'$type'"},'"$(with_endpoint '"ability":"'"$ability"'"' | tail -c +2)" \
+            "endpoints[0].ability: expected small, medium, large, frontier or a number from 0 to 3, got \"$ability\"; known models and endpoint files need the predictor response"
+    done
+    config_fails '{"predictor":{"type":"'$type'"},'"$(with_endpoint '"ability":7' | tail -c +2)" \
+        'endpoints[0].ability: expected small, medium, large, frontier or a number from 0 to 3, got 7'
+done
 config_fails "$(with_endpoint '"ability":3.5')" 'endpoints[0].ability: expected small, medium, large, frontier or'
 config_fails "$(with_endpoint '"ability":-1')" 'endpoints[0].ability: expected small, medium, large, frontier or'
 config_fails "$(with_endpoint '"usual_success":1.5')" \
@@ -131,12 +149,25 @@ config_fails '{"weights":{"decode":"2"}}' 'weights.decode: expected a number fro
 config_fails '{"weights":{"downlink":1e300}}' 'weights.downlink: expected a number from 0 to 1000000000, got 1e+300'
 config_fails '{"weights":{"quality_loss":6}}' 'weights.quality_loss: expected a time such as "38 ms", got "6"'
 config_fails '{"weights":{"quality_loss":"-6 s"}}' 'weights.quality_loss: must not be negative, got "-6 s"'
-config_fails '{"predictor":{"type":"oracle"}}' 'predictor.type: expected one of lexical, constant, got "oracle"'
-config_fails '{"predictor":{"file":"none.safetensors"}}' \
+config_fails '{"predictor":{"type":"oracle"}}' \
+    'predictor.type: expected one of response, lexical, constant, got "oracle"'
+config_fails '{"predictor":{"type":"lexical","file":"none.safetensors"}}' \
     'predictor.file: cannot open "none.safetensors": No such file or directory'
-config_fails '{"predictor":{"file":"two.jsonl"}}' 'predictor.file: cannot read "two.jsonl": byte 0:'
-config_fails '{"predictor":{"file":7}}' 'predictor.file: expected the path of lexical weights, got 7'
-config_fails '{"predictor":{"type":"constant","file":"x"}}' 'predictor.file: only the type lexical has a file'
+config_fails '{"predictor":{"type":"lexical","file":"two.jsonl"}}' 'predictor.file: cannot read "two.jsonl": byte 0:'
+config_fails '{"predictor":{"type":"lexical","file":7}}' 'predictor.file: expected the path of lexical weights, got 7'
+config_fails '{"predictor":{"file":"none"}}' \
+    'predictor.file: cannot open "none/encoder.safetensors": No such file or directory'
+config_fails '{"predictor":{"type":"response","file":7}}' \
+    'predictor.file: expected a folder with encoder.safetensors, response.safetensors and vocab.txt, got 7'
+config_fails '{"predictor":{"file":""}}' \
+    'predictor.file: expected a folder with encoder.safetensors, response.safetensors and vocab.txt, got ""'
+mkdir mixed
+cp "$demo/../../models/difficulty/"{encoder.safetensors,vocab.txt} mixed
+cp "$demo/../../models/lexical.safetensors" mixed/response.safetensors
+config_fails '{"predictor":{"file":"mixed"}}' \
+    'predictor.file: "mixed/response.safetensors": these are not response weights; expected a file that training/run wrote'
+config_fails '{"predictor":{"type":"constant","file":"x"}}' \
+    'predictor.file: the type constant has none; leave it out, or change the type to response or lexical'
 config_fails '{"expected_output":200}' 'expected_output: expected a number of tokens such as "900 tok", got "200"'
 config_fails '{"expected_output":"1e9 tok"}' 'expected_output: expected at most 1 Mtok, got "1e9 tok"'
 config_fails '{"turn_interval":"-1 s"}' 'turn_interval: must not be negative, got "-1 s"'

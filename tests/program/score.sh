@@ -14,8 +14,11 @@ cmp -s once out || wrong "stdin by default" "the same scores" "$(shortened out)"
 gzip -c "$demo/dialogues.jsonl" >dialogues.jsonl.gz
 runs 0 -- score dialogues.jsonl.gz
 cmp -s once out || wrong "a gzipped file" "the same scores" "$(shortened out)"
-runs 0 -- score --config "$demo/config.json" "$demo/dialogues.jsonl"
-cmp -s once out || wrong "the demo's configuration, of the same abilities" "the same scores" "$(shortened out)"
+for config in '{}' '{"predictor":{}}' '{"predictor":{"type":"response"}}'; do
+    echo "$config" >config.json
+    runs 0 -- score --config config.json "$demo/dialogues.jsonl"
+    cmp -s once out || wrong "the configuration $config" "the same scores" "$(shortened out)"
+done
 
 # It is the last message that is scored, and an edit is one.
 printf '%s\n' '{"id":"a","turns":["What is 12 * 17?"]}' '{"id":"a","turns":["hello","What is 12 * 17?"]}' \
@@ -45,10 +48,53 @@ equal "usual success" '{"id":"one","p_success":{"a":0.25,"b":0.5}}' "$(head -n 1
 
 # Weights from a file: a path beside the configuration.
 mkdir beside
-cp "$demo/../../models/lexical.safetensors" beside/weights
-printf '%s' '{"predictor":{"type":"lexical","file":"weights"}}' >beside/config.json
+cp -r "$demo/../../models/difficulty" beside/folder
+echo '{"predictor":{"file":"folder"}}' >beside/config.json
 runs 0 -- score --config beside/config.json "$demo/dialogues.jsonl"
-cmp -s once out || wrong "the built-in weights from a file" "the same scores" "$(shortened out)"
+cmp -s once out || wrong "the built-in weights from a folder" "the same scores" "$(shortened out)"
+echo '{"predictor":{"type":"lexical"}}' >lexical.json
+runs 0 -- score --config lexical.json "$demo/dialogues.jsonl"
+if cmp -s once out; then wrong "lexical" "other scores than those of response" "the same"; fi
+cp out lexical
+cp "$demo/../../models/lexical.safetensors" beside/weights
+echo '{"predictor":{"type":"lexical","file":"weights"}}' >beside/config.json
+runs 0 -- score --config beside/config.json "$demo/dialogues.jsonl"
+cmp -s lexical out || wrong "the lexical weights from a file" "the same scores" "$(shortened out)"
+
+# Known models, by name.
+known=$("$program" models | head -n 1)
+other=$("$program" models | sed -n 2p)
+runs 0 -- score --endpoint "$other" --endpoint "$known" two.jsonl
+equal "names, in their order" 2 "$(grep -Ec '"p_success":\{"'"$other"'":0\.[0-9]+,"'"$known"'":0\.[0-9]+\}\}$' out)"
+cp out by_option
+with="\"prefill_rate\":\"1 tok/s\",\"tpot\":\"1 s/tok\""
+echo "{\"endpoints\":[{\"name\":\"$other\",\"ability\":\"$other\",$with},{\"name\":\"$known\",\"ability\":\"$known\",$with}]}" \
+    >config.json
+runs 0 -- score --config config.json two.jsonl
+cmp -s by_option out || wrong "known models of the configuration" "$(shortened by_option)" "$(shortened out)"
+fails_with 2 "--endpoint: two endpoints are named \"$known\"; expected different names" -- \
+    score --endpoint "$known" --endpoint "$known" two.jsonl
+fails_with 2 "--endpoint: \"${known}x\" is no known model; nearest are $known" -- score --endpoint "${known}x" two.jsonl
+fails_with 2 'cannot read "none.json": No such file or directory' -- score --endpoint none.json two.jsonl
+fails_with 2 '--endpoint: expected a file, got an empty name' -- score --endpoint '' two.jsonl
+fails_with 2 '--endpoint: the configuration has another predictor; expected the type response' -- \
+    score --config lexical.json --endpoint "$known" two.jsonl
+
+# --difficulty: P follows from it, and from what `models` prints.
+runs 0 -- models --json
+head -n 1 out >model
+runs 0 -- score --endpoint "$known" --difficulty two.jsonl
+close=$(head -n 1 out | cat model - | tr -d '[]{}"' | awk -F'[:,]' '
+    NR == 1 { for (i = 4; i < NF - 1; i++) w[i - 4] = $i; bias = $NF; n = NF - 5; }
+    NR == 1 { sub(/.*weights:/, ""); sub(/,bias.*/, ""); n = split($0, w, ","); }
+    NR == 2 { p = $0; sub(/,difficulty.*/, "", p); sub(/.*:/, "", p); sub(/.*difficulty:/, "");
+              if (split($0, theta, ",") != n) exit;
+              for (i = 1; i <= n; i++) bias += w[i] * theta[i];
+              d = p - 1 / (1 + exp(-bias)); print (d < 1e-6 && d > -1e-6); }')
+equal "P from the difficulty" 1 "$close"
+fails_with 2 '--difficulty: the configuration has another predictor; expected the type response' -- \
+    score --config lexical.json --difficulty two.jsonl
+fails_with 2 '--intervals: no endpoint is a file that qlroute calibrate wrote' -- score --intervals two.jsonl
 
 # What is wrong, as for route.
 runs 0 -- score /dev/null

@@ -82,6 +82,29 @@ in_one_line() {
     tr '\n' ' ' | sed 's/ $//'
 }
 
+# outcome_rows: 60 prompts, of which the phone answers the sums well and the proofs badly, and the edge nearly all; each
+# with a few exceptions.
+outcome_rows() {
+    local i prompt phone edge
+    for i in $(seq 1 60); do
+        if [ $((i % 2)) = 0 ]; then prompt="What is $i plus 3?" phone=1; else prompt="Prove that every group of order $i squared is abelian, or find a counterexample." phone=0; fi
+        [ $((i % 7)) = 0 ] && phone=$((1 - phone))
+        edge=1
+        [ $((i % 11)) = 0 ] && edge=0
+        printf '{"id":"q%s","benchmark":"made-up","score_type":"binary","turns":["%s"],"models":{"phone":{"score":%s},"edge":{"score":%s}}}\n' \
+            "$i" "$prompt" "$phone" "$edge"
+    done
+}
+
+# rows_skipped LINE "text in the message" -- ARGS...: rows.jsonl with this line in it, as bad.jsonl, which ARGS read.
+rows_skipped() {
+    local line=$1 text=$2
+    shift 3
+    { head -n 1 rows.jsonl; printf '%s\n' "$line"; tail -n +2 rows.jsonl; } >bad.jsonl
+    fails_with 1 "bad.jsonl:2: $text" -- "$@"
+    equal "the complaints about: ${line:0:80}" 1 "$(wc -l <err)"
+}
+
 finish() {
     [ "$failures" = 0 ] || { echo "$failures failed" >&2; exit 1; }
 }
