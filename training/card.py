@@ -65,7 +65,7 @@ def main() -> int:
     for mark, table in (("in_domain", in_domain(report["in_domain"])), ("unseen_subjects", unseen(report["unseen_subjects"])),
                         ("left_out_benchmarks", sets(report["left_out_benchmarks"])),
                         ("evaluate_only", sets(report["evaluate_only"])), ("new_endpoints", endpoints(report["new_endpoints"]))):
-        text, count = re.subn(rf"(<!-- {mark} -->\n).*?(\n<!-- end -->)", lambda m: m[1] + table + m[2], text, flags=re.S)
+        text, count = re.subn(rf"(<!-- {mark} -->\n).*?(<!-- end -->)", lambda m: m[1] + table + "\n" + m[2], text, flags=re.S)
         if count != 1:
             raise ValueError(f"{card}: expected one place <!-- {mark} --> ... <!-- end -->, found {count}")
     card.write_text(text)

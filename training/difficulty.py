@@ -36,6 +36,7 @@ DRAWS = 5
 LEFT_OUT_SUBJECTS = 6
 LEFT_OUT_BENCHMARKS = ("mmlu_routellm", "mmlu_pro", "gsm8k_test")
 CALIBRATION_ROWS = 200
+DRAWS_OF_ROWS = 40
 PAIRS = (("mmlu_routellm", "mixtral-8x7b-instruct-v0.1", "gpt-4-1106-preview"),
          ("mmlu_pro", "phi-3-mini-4k-instruct", "meta-llama-3.1-70b-instruct"),
          ("gsm8k_test", "gemma-2-2b-it", "meta-llama-3.1-70b-instruct"),
@@ -144,7 +145,9 @@ def prior_of(abilities: np.ndarray, answered: np.ndarray) -> tuple[np.ndarray, n
     """Mean and precision of abilities over the models, each on the benchmarks it answered."""
     known = abilities[answered].astype(float)
     mean = known.mean(0)
-    covariance = np.cov(known.T) + 0.02 * np.eye(known.shape[1])
+    # Wider than the known models are: a new one may differ in every direction, and most of all in how good it is.
+    covariance = np.cov(known.T) + 0.1 * np.eye(known.shape[1])
+    covariance[-1, -1] += 1.0
     return mean, np.linalg.inv(covariance)
 
 
@@ -332,12 +335,17 @@ def left_out_benchmarks(rows: rows_module.Rows, work: Path) -> dict:
         _, small, large = next(p for p in PAIRS if p[0] == benchmark)
         y, z = column(rows, small), column(rows, large)
         index = np.flatnonzero((rows.benchmarks == benchmark) & ~np.isnan(y) & ~np.isnan(z))
-        order = np.random.default_rng(0).permutation(index)
-        use, score = order[:CALIBRATION_ROWS], order[CALIBRATION_ROWS:]
-        p = [response.success(found["theta"][score], map_ability(found["theta"][use], column(rows, m)[use], *prior))
-             for m in (small, large)]
-        report[benchmark] = {"small": small, "large": large, "n": len(score)} | measures.bootstrap(
-            len(score), lambda pick: measures.pair(y[score[pick]], z[score[pick]], p[0][pick], p[1][pick]))
+        drawn = []
+        for draw in range(DRAWS_OF_ROWS):
+            order = np.random.default_rng(draw).permutation(index)
+            use, score = order[:CALIBRATION_ROWS], order[CALIBRATION_ROWS:]
+            p = [response.success(found["theta"][score], map_ability(found["theta"][use], column(rows, m)[use], *prior))
+                 for m in (small, large)]
+            drawn.append(measures.pair(y[score], z[score], p[0], p[1]))
+        # Which 200 rows there are matters more than which others are measured on: the range is over draws of them.
+        report[benchmark] = {"small": small, "large": large, "n": len(index) - CALIBRATION_ROWS} | {
+            name: [float(np.mean([d[name] for d in drawn])), *np.quantile([d[name] for d in drawn], [0.025, 0.975])]
+            for name in drawn[0]}
         say(f"without {benchmark}: " + ", ".join(f"{n} {v[0]:.4f}" for n, v in report[benchmark].items() if isinstance(v, list)))
     return report
 

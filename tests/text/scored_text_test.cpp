@@ -195,10 +195,11 @@ TEST_CASE("a long plain text is cut as prompt_reader cuts it, and keeps its leng
         const scored_text got = text_to_score(said);
         std::vector<std::uint64_t> expected;
         std::vector<std::uint64_t> found;
-        prompt_reader whole([&](std::uint64_t hash) { expected.push_back(hash); });
+        prompt_reader whole([&](std::uint64_t hash, prompt_ngram) { expected.push_back(hash); });
         whole.read_window(text);
-        prompt_reader in_pieces([&](std::uint64_t hash) { found.push_back(hash); });
+        prompt_reader in_pieces([&](std::uint64_t hash, prompt_ngram) { found.push_back(hash); });
         for (const std::string_view piece : got) in_pieces.read(piece);
+        in_pieces.finish();
         CHECK(found == expected);
         CHECK(in_pieces.features(got.bytes) == whole.features(text.size()));
     }
