@@ -34,7 +34,7 @@ const response_difficulty& bundled() {
 
 /// A question of plain words.
 std::string prompt(std::size_t tokens) {
-    constexpr const char* words[] = {"if",  "a",    "train", "leaves", "the",  "old", "station", "at",
+    constexpr const char* words[] = {"if",   "a",   "train", "leaves", "the",  "old", "station", "at",
                                      "noon", "how", "many",  "hours",  "does", "it",  "take",    "then"};
     std::string text;
     std::array<std::int32_t, 512> ids;

@@ -141,7 +141,9 @@ def train(rows: Rows, prompts: Prompts, pooled: np.ndarray, use: np.ndarray, pro
 def table(network: Network) -> tuple[np.ndarray, np.ndarray]:
     """The words' int8 table [TABLE, D + E], idf folded in, and its scales [D + E]."""
     values = torch.cat([network.words, network.topic_words], 1).detach().numpy() * network.idf.numpy()[:, None]
-    largest = np.maximum(np.quantile(np.abs(values), 0.99995, axis=0), 1e-8)
+    # A few outliers are clipped; of words that are bytes already the largest is 127 steps.
+    share = 1.0 if getattr(network, "is_quantised", False) else 0.99995
+    largest = np.maximum(np.quantile(np.abs(values), share, axis=0), 1e-8)
     scale = (largest / 127).astype(np.float32)
     return np.clip(np.rint(values / scale), -127, 127).astype(np.int8), scale
 
@@ -154,6 +156,7 @@ def quantise(network: Network) -> None:
     network.idf.fill_(1)
     network.words.copy_(values[:, :DIMENSIONS])
     network.topic_words.copy_(values[:, DIMENSIONS:])
+    network.is_quantised = True
 
 
 @torch.no_grad()
