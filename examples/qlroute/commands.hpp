@@ -54,7 +54,7 @@ struct evaluate_options {
     std::string train;        // rows for the baselines; empty: the other folds of `rows`
     std::string predictions;  // instead of the program's own; or empty
     std::size_t folds = 5;
-    std::size_t resamples = 1000;
+    std::size_t resamples = 300;
     std::uint64_t seed = 1;
     bool json = false;
     bool reliability = false;
