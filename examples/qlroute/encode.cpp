@@ -56,13 +56,10 @@ class int8_model final : public model {
 public:
     explicit int8_model(qlroute::bert_model loaded) : encoder_(std::move(loaded.encoder)), memory_(encoder_) {
         tokenizer = std::move(loaded.tokenizer);
-        const std::int32_t any[] = {0};
-        encoder_.encode(any, memory_);
-        has_pooler_ = !encoder_.pooled(memory_).empty();
     }
 
     const qlroute::bert_config& config() const override { return encoder_.config(); }
-    bool has_pooler() const override { return has_pooler_; }
+    bool has_pooler() const override { return encoder_.has_pooler(); }
     bool has_classifier() const override { return encoder_.classes() > 0; }
 
     std::span<const float> run(ids_view ids, output of) override {
@@ -75,7 +72,6 @@ public:
 private:
     qlroute::bert_encoder encoder_;
     qlroute::bert_encoder::workspace memory_;
-    bool has_pooler_ = false;
 };
 
 #if defined(QLROUTE_PROGRAM_HAS_EIGEN)

@@ -66,7 +66,8 @@ struct weights {
             table.push_back(static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127));
     }
 
-    result<response_difficulty> made(response_difficulty_options options = {}, std::size_t hidden = H) const {
+    result<response_difficulty> made(response_difficulty_options options = {}, std::size_t hidden = H,
+                                     std::size_t classes = 1) const {
         safetensors_writer file;
         file.metadata("format", format);
         file.metadata("version", version);
@@ -78,7 +79,8 @@ struct weights {
         auto parsed = safetensors::parse(images.back().bytes());
         REQUIRE(parsed);
         auto encoder = bert_encoder::quantized(testing::random_bert(
-            {.layers = 1, .hidden = hidden, .heads = 2, .feed_forward = 128, .vocabulary = 15, .positions = 12}, 1));
+            {.layers = 1, .hidden = hidden, .heads = 2, .feed_forward = 128, .vocabulary = 15, .positions = 12},
+            classes));
         REQUIRE(encoder);
         auto tokenizer = wordpiece::from_lines(
             "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nwhat\nis\n2\n+\n?\nthe\ncapital\nof\nfrance\n##s\n");
@@ -283,6 +285,15 @@ TEST_CASE("tensors that are missing, of another shape or not finite are named") 
     w = {};
     w.table.resize(table_size * (D + E) / 2 + (D + E));
     fails(w, "its sizes are not those of this build");
+}
+
+TEST_CASE("an encoder that does not belong to the weights is refused") {
+    const auto other = weights().made({}, 128);
+    REQUIRE(!other);
+    CHECK(other.error().message.find("encoder.difficulty") != std::string::npos);
+    const auto bare = weights().made({}, H, 0);
+    REQUIRE(!bare);
+    CHECK(bare.error().message == "the encoder has no pooler; expected the encoder.safetensors beside w.safetensors");
 }
 
 TEST_CASE("options of nothing are refused, and files that are not there") {

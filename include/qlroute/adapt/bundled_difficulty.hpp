@@ -1,6 +1,7 @@
 // The weights that come with the library, as part of the program: no file at run time.
 //
-//   target_link_libraries(app PRIVATE qlroute::model)      # CMake; about 5 MB
+//   target_link_libraries(app PRIVATE qlroute::model)      # 6 MB; in the build tree or fetched, not installed:
+//   an installed library has the files in share/qlroute/difficulty, for response_difficulty::load()
 //
 //   auto predictor = bundled_difficulty();
 #pragma once

@@ -145,6 +145,8 @@ public:
             return error{errc::out_of_range,
                          "the tokenizer has " + std::to_string(tokenizer.size()) + " tokens, but the encoder only " +
                              std::to_string(encoder.config().vocabulary) + "; do they belong together?"};
+        if (!encoder.has_pooler())
+            return error{errc::missing, "the encoder has no pooler; expected the encoder.safetensors beside " + name};
         if (options.most_tokens < 2 || options.threads == 0)
             return error{errc::out_of_range, "most_tokens must be 2 or more and threads 1 or more, got " +
                                                  std::to_string(options.most_tokens) + " and " +

@@ -72,6 +72,9 @@ public:
     /// C: how many logits the classifier gives; 0 without one.
     std::size_t classes() const noexcept { return model_->classifier.bias.size(); }
 
+    /// Whether pooled() gives anything.
+    bool has_pooler() const noexcept { return !model_->pooler.bias.empty(); }
+
     /// The vector of the first token, [CLS], after the last layer: [H]. Of that layer only what this vector needs is
     /// computed. `types` may be empty: all of type 0.
     /// Preconditions: a workspace for such an encoder; 1 <= ids.size() <= positions; ids and types within the tables.
