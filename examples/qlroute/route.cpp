@@ -239,7 +239,7 @@ void print_table(const routed_turn& t, const settings& config, const program_obj
     std::cout << "\n    " << padded(t.from.id + "/" + std::to_string(t.number), 22);
     for (std::size_t i = 0; i < config.places.size(); ++i) {
         const endpoint& place = config.places[i];
-        facts.push_back(facts_for(place, t.chat.held_by(i), t.question, link, difficulty(place)));
+        facts.push_back(facts_for(place, t.chat.held_by(i), t.question, link, difficulty(place), i));
         std::cout << padded(std::string(place.name), 12, true);
     }
     std::cout << '\n';

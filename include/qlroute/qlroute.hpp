@@ -80,6 +80,7 @@
 #include <qlroute/cost/quality.hpp>
 #include <qlroute/cost/communication.hpp>
 #include <qlroute/cost/computation.hpp>
+#include <qlroute/cost/by_endpoint.hpp>
 #include <qlroute/cost/switching.hpp>
 #include <qlroute/cost/objective.hpp>
 

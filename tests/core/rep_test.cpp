@@ -34,11 +34,16 @@ static_assert(std::same_as<common_rep_traits<double, float>, rep_traits<float>>)
 static_assert(fillable<double> && fillable<grid> && fillable<Eigen::Array3d> && !fillable<Eigen::ArrayXd>);
 
 static_assert(rep_traits<float>::fill(0.5) == 0.5F);
-static_assert(rep_traits<double>::step(0.0) == 1.0 && rep_traits<double>::step(-0.5) == 0.0);
 static_assert(rep_traits<double>::smaller(1.0, 2.0) == 1.0 && rep_traits<double>::larger(1.0, 2.0) == 2.0);
 static_assert(rep_traits<double>::smaller(2.0, 1.0) == 1.0 && rep_traits<double>::larger(2.0, 1.0) == 2.0);
 
-TEST_CASE("log2 of an integer is a double") {
-    CHECK(rep_traits<int>::log2(8) == 3.0);
-    CHECK(rep_traits<float>::log2(0.25F) == -2.0F);
+// Of any number of them, the first array.
+static_assert(std::same_as<common_rep_traits<double, float, grid>, rep_traits<grid>>);
+static_assert(std::same_as<common_rep_traits<double, double, double>, rep_traits<double>>);
+
+TEST_CASE("a function of numbers gets an integer as a double") {
+    const auto half = [](auto x) { return x / 2; };
+    static_assert(std::same_as<decltype(rep_traits<int>::map(half, 3)), double>);
+    CHECK(rep_traits<int>::map(half, 3) == 1.5);
+    CHECK(rep_traits<double>::map([](auto x, auto y, auto z) { return x * y + z; }, 2.0, 3.0, 4.0) == 10.0);
 }

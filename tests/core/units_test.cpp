@@ -165,6 +165,13 @@ TEST_CASE_TEMPLATE("functions work element by element", Rep, QLROUTE_TEST_REPS) 
     CHECK(equals<Rep>(step(b), ratio(0)));
     CHECK(equals<Rep>(step(a - a), ratio(1)));
     CHECK(equals<Rep>(log2(filled<Rep>(ratio(8))), ratio(3)));
+    // 3 s and -2 s: 3 - 2 * -2
+    const auto weighed = elementwise<dim::time>([](auto x, auto y) { return x - 2 * y; }, a, b);
+    CHECK(equals<Rep>(weighed, seconds(7)));
+    // a plain number broadcasts, wherever it stands
+    CHECK(equals<Rep>(elementwise<dim::none>([](auto x, auto y, auto z) { return x * y + z; }, ratio(4), a, b),
+                      ratio(10)));
+    static_assert(std::same_as<decltype(weighed), const quantity<dim::time, Rep>>);
     static_assert(std::same_as<decltype(smaller(a, b)), quantity<dim::time, Rep>>);
     static_assert(std::same_as<decltype(positive_part(a)), quantity<dim::time, Rep>>);
     static_assert(std::same_as<decltype(step(a)), quantity<dim::none, Rep>>);

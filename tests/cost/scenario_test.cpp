@@ -25,11 +25,16 @@ TEST_CASE("every fact is zero until it is set") {
     CHECK(s.rtt == seconds(0));
     CHECK(s.uplink_rate == bits_per_second(0));
     CHECK(s.downlink_rate == bits_per_second(0));
+    CHECK(s.radio_idle == seconds(0));
+    CHECK(s.connection_idle == seconds(0));
     CHECK(s.prefill_rate == tokens_per_second(0));
     CHECK(s.tpot == seconds_per_token(0));
     CHECK(s.kv_size == bits_per_token(0));
     CHECK(s.kv_rate == bits_per_second(0));
     CHECK(s.queue_delay == seconds(0));
+    CHECK(s.requests_running == ratio(0));
+    CHECK(s.requests_waiting == ratio(0));
+    CHECK(s.where == 0);
     CHECK(s.quality_loss == ratio(0));
 }
 

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 using namespace qlroute;
 
 namespace {
@@ -47,6 +49,25 @@ TEST_CASE("an endpoint that has seen nothing misses the whole history and its te
     CHECK(s.kv_size == 100_KiB / 1_tok);
     CHECK(s.kv_rate == 1_Gbps);
     CHECK(s.quality_loss == ratio(0.25));
+    CHECK(s.where == 0);
+}
+
+TEST_CASE("facts say how long the radio, and the connection to the endpoint, have been silent") {
+    link_state asleep = radio;
+    asleep.radio_idle = 12_s;
+    CHECK(facts_for(edge, {}, question, asleep, 1).radio_idle == 12_s);
+    CHECK(facts_for(edge, {}, question, asleep, 1).connection_idle == seconds(std::numeric_limits<double>::infinity()));
+    CHECK(facts_for(edge, holding(600_tok, 3000_B, 90_s), question, asleep, 1).connection_idle == 10_s);
+}
+
+TEST_CASE("facts hold the endpoint's own counters and its place in the list") {
+    endpoint busy = edge;
+    busy.requests_running = 7;
+    busy.requests_waiting = 2;
+    const auto s = facts_for(busy, {}, question, radio, 1, 3);
+    CHECK(s.requests_running == ratio(7));
+    CHECK(s.requests_waiting == ratio(2));
+    CHECK(s.where == 3);
 }
 
 TEST_CASE("what an endpoint holds is neither read nor sent again") {

@@ -47,12 +47,17 @@ scenario<Rep> filled(const scenario<>& s) {
             .rtt = filled<Rep>(s.rtt),
             .uplink_rate = filled<Rep>(s.uplink_rate),
             .downlink_rate = filled<Rep>(s.downlink_rate),
+            .radio_idle = filled<Rep>(s.radio_idle),
+            .connection_idle = filled<Rep>(s.connection_idle),
             .prefill_rate = filled<Rep>(s.prefill_rate),
             .tpot = filled<Rep>(s.tpot),
             .kv_size = filled<Rep>(s.kv_size),
             .kv_rate = filled<Rep>(s.kv_rate),
             .queue_delay = filled<Rep>(s.queue_delay),
-            .quality_loss = filled<Rep>(s.quality_loss)};
+            .requests_running = filled<Rep>(s.requests_running),
+            .requests_waiting = filled<Rep>(s.requests_waiting),
+            .quality_loss = filled<Rep>(s.quality_loss),
+            .where = s.where};
 }
 
 /// The numbers in a quantity.
@@ -84,11 +89,15 @@ constexpr scenario<> round_facts() {
             .rtt = 40_ms,
             .uplink_rate = 2_Mbps,
             .downlink_rate = 1.2_Mbps,
+            .radio_idle = 5_s,
+            .connection_idle = 20_s,
             .prefill_rate = 1000_tok_s,
             .tpot = 20_ms / 1_tok,
             .kv_size = 100_kbit / 1_tok,
             .kv_rate = 1_Gbps,
             .queue_delay = 30_ms,
+            .requests_running = 3,
+            .requests_waiting = 2,
             .quality_loss = 0.25};
 }
 
@@ -115,11 +124,15 @@ public:
         s.rtt = seconds(between(0, 0.2));
         s.uplink_rate = bits_per_second(between(1e4, 1e8));
         s.downlink_rate = bits_per_second(between(1e4, 1e8));
+        s.radio_idle = seconds(between(0, 30));
+        s.connection_idle = seconds(between(0, 120));
         s.prefill_rate = tokens_per_second(between(50, 20000));
         s.tpot = seconds_per_token(between(0.005, 0.1));
         s.kv_size = bits_per_token(between(1e5, 3e6));
         s.kv_rate = bits_per_second(between(0, 1) < 0.2 ? 0.0 : between(1e6, 1e10));
         s.queue_delay = seconds(between(0, 2));
+        s.requests_running = whole(0, 20);
+        s.requests_waiting = whole(0, 5);
         s.quality_loss = between(0, 1);
         return s;
     }

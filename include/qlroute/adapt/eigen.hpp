@@ -11,7 +11,6 @@
 
 #include <Eigen/Core>
 
-#include <cmath>
 #include <type_traits>
 
 namespace qlroute {
@@ -28,14 +27,31 @@ struct rep_traits<Array> {
     {
         return evaluated::Constant(static_cast<scalar>(x));
     }
-    static evaluated log2(const Array& a) {
-        return a.unaryExpr([](scalar x) { return std::log2(x); });
+    template <class Function, class... Each>
+    static evaluated map(Function f, const Each&... each) {
+        Eigen::Index rows = 0;
+        Eigen::Index columns = 0;
+        const auto measure = [&](const auto& one) {
+            if constexpr (!std::is_arithmetic_v<std::remove_cvref_t<decltype(one)>>) {
+                rows = one.rows();
+                columns = one.cols();
+            }
+        };
+        (measure(each), ...);
+        evaluated out(rows, columns);
+        for (Eigen::Index j = 0; j < columns; ++j)
+            for (Eigen::Index i = 0; i < rows; ++i) out.coeffRef(i, j) = f(element(each, i, j)...);
+        return out;
     }
-    static evaluated step(const Array& a) { return (a >= scalar(0)).template cast<scalar>(); }
     static evaluated smaller(const auto& a, const auto& b) { return least(a, b); }
     static evaluated larger(const auto& a, const auto& b) { return greatest(a, b); }
 
 private:
+    template <class T>
+    static scalar element(const T& one, Eigen::Index i, Eigen::Index j) {
+        if constexpr (std::is_arithmetic_v<T>) return static_cast<scalar>(one);
+        else return one.coeff(i, j);
+    }
     template <class A, class B>
     static evaluated least(const A& a, const B& b) {
         if constexpr (std::is_arithmetic_v<A>) return b.min(static_cast<scalar>(a));

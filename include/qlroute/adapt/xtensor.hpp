@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <tuple>
@@ -148,11 +147,11 @@ struct rep_traits<Expression> {
         one.fill(static_cast<scalar>(x));
         return one;
     }
-    static evaluated log2(const Expression& a) {
-        return elementwise([](scalar x) { return std::log2(x); }, a);
-    }
-    static evaluated step(const Expression& a) {
-        return elementwise([](scalar x) { return scalar(x >= 0); }, a);
+    template <class Function, class... Each>
+    static auto map(Function f, const Each&... each) {
+        const auto lazy = xt::make_lambda_xfunction(
+            [f](auto... x) { return static_cast<scalar>(f(static_cast<scalar>(x)...)); }, each...);
+        return typename detail::evaluated_xtensor<std::remove_cvref_t<decltype(lazy)>>::type(lazy);
     }
     static auto smaller(auto&& a, auto&& b) {
         return combined(detail::lesser{}, std::forward<decltype(a)>(a), std::forward<decltype(b)>(b));

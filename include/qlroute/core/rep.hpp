@@ -5,7 +5,6 @@
 // specialise it for arrays.
 #pragma once
 
-#include <cmath>
 #include <concepts>
 #include <type_traits>
 #include <utility>
@@ -16,8 +15,7 @@ namespace qlroute {
 ///   evaluated      the type in which results are kept (never a lazy expression)
 ///   scalar         the type of one element
 ///   fill(x)        a value that broadcasts the scalar x; left out where there is none
-///   log2(a)        element by element
-///   step(a)        1 where a >= 0, else 0
+///   map(f, a...)   the scalar function f, element by element; some of a... may be scalars
 ///   smaller(a, b), larger(a, b)   element by element; a or b may be a scalar
 /// and, only where the type's own operators are slow:
 ///   combined(op, a, b)   op(a, b) element by element
@@ -31,8 +29,10 @@ struct rep_traits<T> {
     using scalar = evaluated;
 
     static constexpr evaluated fill(double x) { return static_cast<evaluated>(x); }
-    static evaluated log2(T a) { return std::log2(static_cast<evaluated>(a)); }
-    static constexpr evaluated step(T a) { return a >= T(0) ? evaluated(1) : evaluated(0); }
+    template <class Function, class... Numbers>
+    static constexpr auto map(Function f, Numbers... each) {
+        return f(static_cast<typename rep_traits<Numbers>::evaluated>(each)...);
+    }
     template <class A, class B>
     static constexpr auto smaller(A a, B b) {
         return b < a ? b : a;
@@ -57,10 +57,21 @@ using evaluated_t = typename rep_traits<std::remove_cvref_t<T>>::evaluated;
 template <representation T>
 using scalar_t = typename rep_traits<std::remove_cvref_t<T>>::scalar;
 
-/// The traits that decide for a pair: an array's, if there is one.
-template <representation A, representation B>
-using common_rep_traits = rep_traits<
-    std::conditional_t<std::is_arithmetic_v<std::remove_cvref_t<A>>, std::remove_cvref_t<B>, std::remove_cvref_t<A>>>;
+namespace detail {
+
+template <class A, class... Others>
+struct first_array {
+    using type = std::remove_cvref_t<A>;
+};
+template <class A, class B, class... Others>
+    requires std::is_arithmetic_v<std::remove_cvref_t<A>>
+struct first_array<A, B, Others...> : first_array<B, Others...> {};
+
+}  // namespace detail
+
+/// The traits that decide for several: those of the first array, if there is one.
+template <representation... Each>
+using common_rep_traits = rep_traits<typename detail::first_array<Each...>::type>;
 
 /// Arithmetic as objects, so that rep_traits can be given an operation.
 struct plus {

@@ -12,6 +12,7 @@
 
 #include <qlroute/core/rep.hpp>
 
+#include <cmath>
 #include <compare>
 #include <concepts>
 #include <type_traits>
@@ -256,16 +257,24 @@ constexpr auto positive_part(A&& a) {
     return in_units<unit_of<A>>(rep_traits<rep>::larger(std::forward<A>(a).value(), scalar_t<rep>(0)));
 }
 
+/// A function of plain numbers over quantities, element by element: f gets numbers of canonical units and returns one
+/// of unit D. For what operators cannot say; arrays broadcast as they do in operators.
+///   elementwise<dim::time>([](auto d, auto r) { return d / r; }, size, rate)
+template <dimension D, class Function, any_quantity... Each>
+constexpr auto elementwise(Function f, const Each&... each) {
+    return in_units<D>(common_rep_traits<typename Each::rep...>::map(f, each.value()...));
+}
+
 /// 1 where a >= 0, else 0: a comparison that arrays can make.
 template <dimension D, class A>
 constexpr auto step(const quantity<D, A>& a) {
-    return in_units<dim::none>(rep_traits<A>::step(a.value()));
+    return elementwise<dim::none>([](auto x) { return x >= 0 ? decltype(x)(1) : decltype(x)(0); }, a);
 }
 
 /// log2 of a number without a unit.
 template <class A>
 auto log2(const quantity<dim::none, A>& a) {
-    return in_units<dim::none>(rep_traits<A>::log2(a.value()));
+    return elementwise<dim::none>([](auto x) { return std::log2(x); }, a);
 }
 
 }  // namespace qlroute

@@ -3,6 +3,8 @@
 
 #include <qlroute/core/units.hpp>
 
+#include <cstddef>
+
 namespace qlroute {
 
 /// Facts of one candidate. `Rep` is double for a decision, an array for a what-if grid: every field may
@@ -24,6 +26,8 @@ struct scenario {
     quantity<dim::time, Rep> rtt{};
     quantity<dim::data_rate, Rep> uplink_rate{};    ///< > 0
     quantity<dim::data_rate, Rep> downlink_rate{};  ///< > 0
+    quantity<dim::time, Rep> radio_idle{};          ///< since the radio's last packet; 0 = awake
+    quantity<dim::time, Rep> connection_idle{};  ///< since the last exchange with the target; infinite = there was none
 
     // The target.
     quantity<dim::token_rate, Rep> prefill_rate{};  ///< > 0
@@ -31,18 +35,25 @@ struct scenario {
     quantity<dim::data_per_token, Rep> kv_size{};   ///< KV cache of one token
     quantity<dim::data_rate, Rep> kv_rate{};        ///< at which a KV cache can be moved here; 0 = it cannot
     quantity<dim::time, Rep> queue_delay{};         ///< until the target starts on this turn
+    quantity<dim::none, Rep> requests_running{};    ///< that share the target now
+    quantity<dim::none, Rep> requests_waiting{};    ///< before this one
 
     // The answer.
     quantity<dim::none, Rep> quality_loss{};  ///< 1 - P(good answer)
+
+    std::size_t where = 0;  ///< index of the endpoint, for policies that differ between endpoints
 };
 
 /// The scenario of f(field) for every field: from one representation to another.
 template <representation To, representation From>
 constexpr scenario<To> map_fields(const scenario<From>& s, auto f) {
-    return {f(s.new_tokens),  f(s.prefix_tokens),  f(s.prefix_hit),   f(s.output_tokens),
-            f(s.prompt_size), f(s.unseen_history), f(s.token_size),   f(s.rtt),
-            f(s.uplink_rate), f(s.downlink_rate),  f(s.prefill_rate), f(s.tpot),
-            f(s.kv_size),     f(s.kv_rate),        f(s.queue_delay),  f(s.quality_loss)};
+    return {f(s.new_tokens),       f(s.prefix_tokens), f(s.prefix_hit),
+            f(s.output_tokens),    f(s.prompt_size),   f(s.unseen_history),
+            f(s.token_size),       f(s.rtt),           f(s.uplink_rate),
+            f(s.downlink_rate),    f(s.radio_idle),    f(s.connection_idle),
+            f(s.prefill_rate),     f(s.tpot),          f(s.kv_size),
+            f(s.kv_rate),          f(s.queue_delay),   f(s.requests_running),
+            f(s.requests_waiting), f(s.quality_loss),  s.where};
 }
 
 }  // namespace qlroute

@@ -14,6 +14,7 @@ struct link_state {
     bits_per_second uplink_rate{};    ///< device to server
     bits_per_second downlink_rate{};  ///< server to device
     seconds rtt{};                    ///< round trip of a small packet, radio awake
+    seconds radio_idle{};             ///< since the radio's last packet; 0 = awake
 };
 
 /// The rate at which a link in outage is priced.
@@ -24,13 +25,14 @@ struct link_state {
 inline constexpr bits_per_second outage_rate = 1_kbps;
 
 /// The same link, safe to divide by.
-///   rates: max(rate, outage_rate) [bit/s],   rtt: max(rtt, 0) [s]
-/// A NaN counts as unknown: a rate becomes outage_rate, an rtt 0. Infinite values stay. No errors.
+///   rates: max(rate, outage_rate) [bit/s],   rtt, radio_idle: max(it, 0) [s]
+/// A NaN counts as unknown: a rate becomes outage_rate, a time 0. Infinite values stay. No errors.
 constexpr link_state usable(link_state link) {
     // The bound comes first because larger(a, b) is a unless a < b: so a NaN in b loses.
     return {.uplink_rate = larger(outage_rate, link.uplink_rate),
             .downlink_rate = larger(outage_rate, link.downlink_rate),
-            .rtt = larger(0_s, link.rtt)};
+            .rtt = larger(0_s, link.rtt),
+            .radio_idle = larger(0_s, link.radio_idle)};
 }
 
 }  // namespace qlroute

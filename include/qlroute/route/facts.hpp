@@ -9,6 +9,9 @@
 #include <qlroute/serving/endpoint.hpp>
 #include <qlroute/serving/session.hpp>
 
+#include <cstddef>
+#include <limits>
+
 namespace qlroute {
 
 /// May this endpoint answer the turn at all?
@@ -31,10 +34,13 @@ namespace qlroute {
 ///   prefix_hit     = the history that is cached there
 ///   new_tokens     = this turn's, less those cached there (a regenerated answer); at least 1 is evaluated
 ///   unseen_history = the history's text that a remote endpoint has not seen
+///   connection_idle = since the endpoint was last used; infinite if it never was
 ///   prompt_size    = this turn's text and the request's headers; a stateless protocol adds the seen history
 /// A local endpoint has nothing on the link. Precondition: the link is usable().
 [[gnu::always_inline]] constexpr scenario<> facts_for(const endpoint& place, const kv_residency& held, const turn& t,
-                                                      const link_state& link, double p_success) noexcept {
+                                                      const link_state& link, double p_success,
+                                                      std::size_t where = 0) noexcept {
+    constexpr seconds never(std::numeric_limits<double>::infinity());
     const dialogue_prefix cached = still_cached(place, held, t.now);
     const bool whole_history = cached.text >= t.history_size;
     const tokens beyond = whole_history ? positive_part(cached.size - t.prefix_tokens) : tokens(0);
@@ -52,12 +58,17 @@ namespace qlroute {
         .rtt = place.remote ? link.rtt + place.extra_rtt : seconds(0),
         .uplink_rate = link.uplink_rate,
         .downlink_rate = link.downlink_rate,
+        .radio_idle = link.radio_idle,
+        .connection_idle = held.text_seen > bits(0) ? t.now - held.last_used : never,
         .prefill_rate = place.prefill_rate,
         .tpot = place.tpot,
         .kv_size = place.kv_size,
         .kv_rate = place.kv_rate,
         .queue_delay = place.queue_delay,
+        .requests_running = place.requests_running,
+        .requests_waiting = place.requests_waiting,
         .quality_loss = 1 - p_success,
+        .where = where,
     };
 }
 

@@ -40,7 +40,7 @@ struct priced_endpoints {
 #endif
     constexpr value_type
     operator[](std::size_t i) const noexcept {
-        const scenario<> facts = facts_for(places[i], chat.held_by(i), question, link, difficulty(places[i]));
+        const scenario<> facts = facts_for(places[i], chat.held_by(i), question, link, difficulty(places[i]), i);
         const bool switched = chat.where() != session::nowhere && chat.where() != i;
         return {i, objective(facts), facts, can_serve(places[i], question), switched};
     }

@@ -45,6 +45,8 @@ struct endpoint {
     tokens_per_second prefill_rate{};  ///< prompt tokens read a second; > 0
     seconds_per_token tpot{};          ///< time per output token; > 0
     seconds queue_delay{};             ///< wait before it starts, as last reported
+    double requests_running = 0;       ///< that share it, by its own counters
+    double requests_waiting = 0;       ///< in its queue, by its own counters
     tokens context_window{};           ///< longest context with the answer; 0 = no limit
 
     bits_per_token kv_size{};                                      ///< KV cache of one token
@@ -75,6 +77,8 @@ inline std::optional<error> fault_in(const endpoint& e) {
         {"prefill_rate", e.prefill_rate.value(), false, false},
         {"tpot", e.tpot.value(), false, false},
         {"queue_delay", e.queue_delay.value(), true, false},
+        {"requests_running", e.requests_running, true, false},
+        {"requests_waiting", e.requests_waiting, true, false},
         {"context_window", e.context_window.value(), true, false},
         {"kv_size", e.kv_size.value(), true, false},
         {"kv_capacity", e.kv_capacity.value(), true, false},
