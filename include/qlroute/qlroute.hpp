@@ -81,8 +81,16 @@
 #include <qlroute/cost/communication.hpp>
 #include <qlroute/cost/computation.hpp>
 #include <qlroute/cost/by_endpoint.hpp>
+#include <qlroute/cost/batched.hpp>
+#include <qlroute/cost/roofline.hpp>
+#include <qlroute/cost/profiled.hpp>
+#include <qlroute/cost/any_engine.hpp>
 #include <qlroute/cost/switching.hpp>
 #include <qlroute/cost/objective.hpp>
+
+#include <qlroute/fit/least_absolute.hpp>
+#include <qlroute/fit/engine_fit.hpp>
+#include <qlroute/fit/online_engine.hpp>
 
 #include <qlroute/route/facts.hpp>
 #include <qlroute/route/selection.hpp>

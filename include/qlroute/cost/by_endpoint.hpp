@@ -25,6 +25,8 @@ class by_endpoint {
     static_assert(sizeof...(Policies) >= 1, "qlroute: by_endpoint needs one policy for each endpoint");
 
 public:
+    static constexpr bool additive = (additive_computation<Policies> && ...);
+
     constexpr explicit by_endpoint(Policies... each) : each_(std::move(each)...) {}
 
     constexpr auto prefill_time(const auto& s, const auto& cached, const auto& count) const
@@ -64,6 +66,8 @@ private:
 template <class Policy>
 class by_endpoint<std::span<const Policy>> {
 public:
+    static constexpr bool additive = additive_computation<Policy>;
+
     constexpr explicit by_endpoint(std::span<const Policy> each) : each_(each) {}
 
     constexpr auto prefill_time(const auto& s, const auto& cached, const auto& count) const

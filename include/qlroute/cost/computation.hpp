@@ -13,6 +13,8 @@ namespace qlroute::cost {
 /// Measured on a CPU engine this is 42-55 % off for long cached histories: attention makes each new token
 /// dearer, the more tokens stand before it. Use it where all that is known of an endpoint is its speed.
 struct linear_rate {
+    static constexpr bool additive = true;
+
     /// Time to read `count` tokens that follow `cached` ones. [s]
     constexpr auto prefill_time(const auto& s, const auto& /*cached*/, const auto& count) const {
         return count / s.prefill_rate;
@@ -35,6 +37,11 @@ concept has_decode_time = requires(const T& engine, const scenario<>& s, tokens 
 
 template <class T>
 concept computation = has_prefill_time<T> && has_decode_time<T>;
+
+/// Whether reading in two parts takes exactly as long as at once. An engine says so with
+/// `static constexpr bool additive = true`; most real ones have a fixed time per batch, and are not.
+template <class T>
+concept additive_computation = computation<T> && requires { requires T::additive; };
 
 namespace detail {
 

@@ -22,14 +22,24 @@ constexpr auto missing_prefix(const auto& s) { return positive_part(s.prefix_tok
 }  // namespace detail
 
 /// Send the text that the target has not seen, then read what its cache lacks.
-///   unseen_history / uplink_rate + prefill_time(cached = prefix_hit, count = prefix_tokens - prefix_hit)   [s]
-/// Reads unseen_history, uplink_rate, prefix_tokens, prefix_hit and what the engine policy reads.
+///   unseen_history / uplink_rate + T(prefix_hit, missing + new_tokens) - T(prefix_tokens, new_tokens)   [s]
+/// T(cached, count) = prefill_time, missing = prefix_tokens - prefix_hit. That is what reading the history adds to
+/// prefill, which pays for the new tokens: the engine reads both at once, in common batches. Where more tokens are read
+/// faster than fewer (an engine that changes kernels), the addition can be negative. For an additive engine it is
+/// T(prefix_hit, missing).
+/// Reads unseen_history, uplink_rate, prefix_tokens, prefix_hit, new_tokens and what the engine policy reads.
 template <class Engine = linear_rate>
 struct kv_recompute {
     static_assert(detail::is_computation<Engine>());
     Engine engine{};
     constexpr auto operator()(const auto& s) const {
-        return s.unseen_history / s.uplink_rate + engine.prefill_time(s, s.prefix_hit, detail::missing_prefix(s));
+        const auto missing = detail::missing_prefix(s);
+        if constexpr (additive_computation<Engine>)
+            return s.unseen_history / s.uplink_rate + engine.prefill_time(s, s.prefix_hit, missing);
+        else
+            return s.unseen_history / s.uplink_rate +
+                   (engine.prefill_time(s, s.prefix_tokens - missing, missing + s.new_tokens) -
+                    engine.prefill_time(s, s.prefix_tokens, s.new_tokens));
     }
 };
 template <class Engine>
