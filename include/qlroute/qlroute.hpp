@@ -78,6 +78,7 @@
 #include <qlroute/cost/scenario.hpp>
 #include <qlroute/cost/expression.hpp>
 #include <qlroute/cost/quality.hpp>
+#include <qlroute/cost/transport.hpp>
 #include <qlroute/cost/communication.hpp>
 #include <qlroute/cost/computation.hpp>
 #include <qlroute/cost/by_endpoint.hpp>

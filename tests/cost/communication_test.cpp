@@ -10,7 +10,7 @@
 using namespace qlroute;
 using namespace qlroute::test;
 
-static_assert(std::same_as<cost::cost_of<cost::uplink>, seconds>);
+static_assert(std::same_as<cost::cost_of<cost::uplink<>>, seconds>);
 static_assert(std::same_as<cost::cost_of<cost::downlink<>>, seconds>);
 
 namespace {

@@ -2,18 +2,22 @@
 #pragma once
 
 #include <qlroute/cost/computation.hpp>
+#include <qlroute/cost/transport.hpp>
 
 namespace qlroute::cost {
 
 /// Time for this turn's text to reach the target.
-///   rtt / 2 + prompt_size / uplink_rate                                      [s]
-/// Reads rtt, prompt_size, uplink_rate. History that the target has not seen is paid by switching.
-/// Source: half a round trip plus serialisation; holds for a warm connection and a text that fits the
-/// first congestion window (10 segments, 14 kB, RFC 6928).
+///   request_time(prompt_size) of the transport: rtt / 2 + prompt_size / uplink_rate unless another one is given   [s]
+/// Reads prompt_size and what the transport reads. History that the target has not seen is paid by switching.
+template <class Transport = serialised>
 struct uplink {
+    static_assert(detail::is_transport<Transport>());
     static constexpr std::string_view name = "uplink";
-    constexpr auto operator()(const auto& s) const { return 0.5 * s.rtt + s.prompt_size / s.uplink_rate; }
+    Transport how{};
+    constexpr auto operator()(const auto& s) const { return how.request_time(s, s.prompt_size); }
 };
+template <class Transport>
+uplink(Transport) -> uplink<Transport>;
 
 /// Time that streaming the answer back adds to decoding it. Tokens travel while the next ones are decoded: only the
 /// last one, and what a link slower than the decoder accumulates, is seen.

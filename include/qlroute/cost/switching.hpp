@@ -9,6 +9,7 @@
 #pragma once
 
 #include <qlroute/cost/computation.hpp>
+#include <qlroute/cost/transport.hpp>
 
 #include <tuple>
 
@@ -22,28 +23,41 @@ constexpr auto missing_prefix(const auto& s) { return positive_part(s.prefix_tok
 }  // namespace detail
 
 /// Send the text that the target has not seen, then read what its cache lacks.
-///   unseen_history / uplink_rate + T(prefix_hit, missing + new_tokens) - T(prefix_tokens, new_tokens)   [s]
+///   R(prompt_size + unseen_history) - R(prompt_size) + T(prefix_hit, missing + new_tokens) - T(prefix_tokens,
+///   new_tokens)
+///                                                                            [s]
+/// R(size) = request_time of the transport: unseen_history / uplink_rate is added unless another one is given.
 /// T(cached, count) = prefill_time, missing = prefix_tokens - prefix_hit. That is what reading the history adds to
 /// prefill, which pays for the new tokens: the engine reads both at once, in common batches. Where more tokens are read
 /// faster than fewer (an engine that changes kernels), the addition can be negative. For an additive engine it is
 /// T(prefix_hit, missing).
 /// Reads unseen_history, uplink_rate, prefix_tokens, prefix_hit, new_tokens and what the engine policy reads.
-template <class Engine = linear_rate>
+template <class Engine = linear_rate, class Transport = serialised>
 struct kv_recompute {
     static_assert(detail::is_computation<Engine>());
+    static_assert(detail::is_transport<Transport>());
     Engine engine{};
-    constexpr auto operator()(const auto& s) const {
+    Transport how{};
+
+    constexpr auto operator()(const auto& s) const { return sending(s) + reading(s); }
+
+private:
+    constexpr auto sending(const auto& s) const {
+        if constexpr (additive_transport<Transport>) return s.unseen_history / s.uplink_rate;
+        else return how.request_time(s, s.prompt_size + s.unseen_history) - how.request_time(s, s.prompt_size);
+    }
+    constexpr auto reading(const auto& s) const {
         const auto missing = detail::missing_prefix(s);
-        if constexpr (additive_computation<Engine>)
-            return s.unseen_history / s.uplink_rate + engine.prefill_time(s, s.prefix_hit, missing);
+        if constexpr (additive_computation<Engine>) return engine.prefill_time(s, s.prefix_hit, missing);
         else
-            return s.unseen_history / s.uplink_rate +
-                   (engine.prefill_time(s, s.prefix_tokens - missing, missing + s.new_tokens) -
-                    engine.prefill_time(s, s.prefix_tokens, s.new_tokens));
+            return engine.prefill_time(s, s.prefix_tokens - missing, missing + s.new_tokens) -
+                   engine.prefill_time(s, s.prefix_tokens, s.new_tokens);
     }
 };
 template <class Engine>
 kv_recompute(Engine) -> kv_recompute<Engine>;
+template <class Engine, class Transport>
+kv_recompute(Engine, Transport) -> kv_recompute<Engine, Transport>;
 
 /// Move the missing part of the KV cache from where it is.
 ///   (prefix_tokens - prefix_hit) * kv_size / kv_rate                         [s]
