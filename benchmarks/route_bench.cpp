@@ -147,11 +147,10 @@ plain_candidate price_by_hand(const plain_place& p, const plain_held& h, const p
     }
     const double token_time = f.token_size / f.down;
     const double rest = std::max(f.output - 1, 0.0);
-    const double downlink =
-        0.5 * f.rtt + token_time + std::max(rest * token_time - ((1 + rest) * f.tpot - f.tpot), 0.0);
+    const double downlink = 0.5 * f.rtt + token_time + std::max(rest * token_time - rest * f.tpot, 0.0);
     const double cost = 6 * f.loss + (0.5 * f.rtt + f.prompt / f.up) + f.queue +
                         (f.unseen / f.up + std::max(f.prefix - f.hit, 0.0) / f.prefill_rate) +
-                        f.fresh / f.prefill_rate + f.output * f.tpot + downlink;
+                        f.fresh / f.prefill_rate + rest * f.tpot + downlink;
     const double context = t.prefix + t.fresh + t.output;
     return {f, cost, p.available && (p.window == 0 || context <= p.window)};
 }

@@ -60,6 +60,19 @@ struct evaluate_options {
     bool reliability = false;
 };
 
+struct profile_options {
+    std::string from;          // measurements as JSON lines
+    std::string url;           // or a server
+    std::string model;         // of the server; empty: its first
+    std::string measurements;  // where the server's are kept, and gone on from; or empty
+    std::string out;           // the endpoint file, or empty
+    std::string name;          // of the endpoint
+    std::string form;          // of the engine; empty: chosen
+    double seconds = 150;      // that measuring may take
+    bool json = false;
+    bool force = false;  // out may exist
+};
+
 struct encode_options {
     std::string model;           // a folder
     std::string input = "-";     // a file, or - for stdin
@@ -80,6 +93,7 @@ int run_route(route_options options);
 int run_score(score_options options);
 int run_calibrate(const calibrate_options& options);
 int run_thresholds(const thresholds_options& options);
+int run_profile(const profile_options& options);
 int run_evaluate(const evaluate_options& options);
 int run_models(bool json);
 int run_features(const std::string& input);

@@ -100,6 +100,27 @@ int main(int argc, char** argv) {
     evaluate->add_flag("--reliability", evaluating.reliability, "what was predicted beside what happened, in 10 bins");
     evaluate->add_flag("--json", evaluating.json, "one JSON object");
 
+    profile_options profiling;
+    CLI::App* profile = app.add_subcommand("profile", "Fit an engine to measured times, or measure a server");
+    profile->add_option("--from", profiling.from, "measurements as JSON lines, gzipped or not")->check(named);
+    CLI::Option* url =
+        profile->add_option("--url", profiling.url, "llama-server, or a server of the OpenAI API")->check(named);
+    profile->add_option("--model", profiling.model, "of the server")->check(named)->needs(url);
+    profile->add_option("--seconds", profiling.seconds, "that measuring may take")
+        ->check(CLI::Range(5.0, 86400.0))
+        ->needs(url);
+    profile
+        ->add_option("--measurements", profiling.measurements,
+                     "keep what is measured in this file; a file that is there is gone on from")
+        ->check(named)
+        ->needs(url);
+    profile->add_option("--out", profiling.out, "the endpoint file to write, .json")->check(named);
+    profile->add_option("--name", profiling.name, "of the endpoint")->check(named);
+    profile->add_option("--form", profiling.form, "of the engine, instead of the simplest that is good")
+        ->check(CLI::IsMember({"linear_rate", "full_attention", "roofline", "batched", "profiled"}));
+    profile->add_flag("--force", profiling.force, "replace --out if it exists");
+    profile->add_flag("--json", profiling.json, "one JSON object");
+
     bool models_as_json = false;
     CLI::App* models = app.add_subcommand("models", "List the known models");
     models->add_flag("--json", models_as_json, "with weights and bias, one JSON object a line");
@@ -149,6 +170,7 @@ int main(int argc, char** argv) {
                            : *calibrate  ? run_calibrate(calibrating)
                            : *thresholds ? run_thresholds(choosing)
                            : *evaluate   ? run_evaluate(evaluating)
+                           : *profile    ? run_profile(profiling)
                            : *models     ? run_models(models_as_json)
                            : *score      ? run_score(std::move(scoring))
                                          : run_route(std::move(options));

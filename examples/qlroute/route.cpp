@@ -94,10 +94,10 @@ seconds latency_on_the_recorded_link(const link_history& link, const scenario<>&
     if (remote) at += link.transfer_time(at, s.prompt_size + history, direction::uplink) + 0.5 * s.rtt;
     at += s.queue_delay + s.new_tokens / s.prefill_rate;
     at += moved ? cost::kv_transfer{}(s) : positive_part(s.prefix_tokens - s.prefix_hit) / s.prefill_rate;
-    const seconds decoded = at + s.output_tokens * s.tpot;
-    if (!remote) return decoded - now;
     const tokens one(1);
-    const seconds first = at + one * s.tpot;
+    const seconds first = at;
+    const seconds decoded = at + positive_part(s.output_tokens - one) * s.tpot;
+    if (!remote) return decoded - now;
     const seconds last_sent = decoded + link.transfer_time(decoded, one * s.token_size, direction::downlink);
     const seconds all_sent = first + link.transfer_time(first, s.output_tokens * s.token_size, direction::downlink);
     return larger(last_sent, all_sent) + 0.5 * s.rtt - now;

@@ -23,13 +23,14 @@ struct slowing {
     }
 };
 
-/// When the last token is seen, measured from the start of decoding: the engine writes tokens one after another, each
-/// waits until the link has sent the one before it, takes size / rate on the link and half a round trip to arrive.
+/// When the last token is seen, measured from the end of prefill, which yields the first: the engine writes the others
+/// one after another, each waits until the link has sent the one before it, takes size / rate on the link and half a
+/// round trip to arrive.
 template <class Engine = cost::linear_rate>
 seconds last_arrival(const scenario<>& s, Engine engine = {}) {
     seconds link_free(0);
     for (double k = 1; k <= s.output_tokens.value(); ++k) {
-        const seconds written = engine.decode_time(s, s.prefix_tokens + s.new_tokens, tokens(k));
+        const seconds written = engine.decode_time(s, s.prefix_tokens + s.new_tokens, tokens(k - 1));
         link_free = std::max(written, link_free) + tokens(1) * s.token_size / s.downlink_rate;
     }
     return link_free + s.rtt / 2;

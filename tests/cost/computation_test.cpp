@@ -37,10 +37,9 @@ static_assert(!cost::computation<only_reads> && !cost::computation<counts_tokens
 static_assert(std::same_as<cost::cost_of<cost::queueing>, seconds>);
 static_assert(std::same_as<cost::cost_of<cost::prefill<>>, seconds>);
 static_assert(std::same_as<cost::cost_of<cost::decode<>>, seconds>);
-static_assert(std::same_as<cost::cost_of<cost::first_token<>>, seconds>);
+static_assert(std::same_as<cost::cost_of<cost::first_token>, seconds>);
 static_assert(std::same_as<decltype(cost::prefill{attentive{}}), cost::prefill<attentive>>);
 static_assert(std::same_as<decltype(cost::decode{attentive{}}), cost::decode<attentive>>);
-static_assert(std::same_as<decltype(cost::first_token{attentive{}}), cost::first_token<attentive>>);
 
 }  // namespace
 
@@ -65,17 +64,20 @@ TEST_CASE_TEMPLATE("prefill reads the new tokens behind the history", Rep, QLROU
     CHECK(equals<Rep>(cost::prefill{attentive{}}(s), 205_ms));
 }
 
-TEST_CASE_TEMPLATE("decode writes the answer behind history and new tokens", Rep, QLROUTE_TEST_REPS) {
+TEST_CASE_TEMPLATE("decode writes what follows the first token, behind history and new tokens", Rep,
+                   QLROUTE_TEST_REPS) {
     const auto s = filled<Rep>(round_facts());
-    CHECK(equals<Rep>(cost::decode{}(s), 1_s));
-    // 50 * 20 ms + 50 * (1100 + 25) * 10 us
-    CHECK(equals<Rep>(cost::decode{attentive{}}(s), 1562.5_ms));
+    // 49 * 20 ms
+    CHECK(equals<Rep>(cost::decode{}(s), 980_ms));
+    // 49 * 20 ms + 49 * (1100 + 24.5) * 10 us
+    CHECK(equals<Rep>(cost::decode{attentive{}}(s), 1531.005_ms));
+    auto one_word = round_facts();
+    one_word.output_tokens = 1_tok;
+    CHECK(equals<Rep>(cost::decode{}(filled<Rep>(one_word)), 0_s));
 }
 
-TEST_CASE_TEMPLATE("the first token is written, then travels", Rep, QLROUTE_TEST_REPS) {
+TEST_CASE_TEMPLATE("the first token is there when the prompt has been read, and travels", Rep, QLROUTE_TEST_REPS) {
     const auto s = filled<Rep>(round_facts());
-    // 20 ms + 40 ms / 2 + 2400 bit / 1.2 Mbit/s
-    CHECK(equals<Rep>(cost::first_token{}(s), 42_ms));
-    // 20 ms + (1100 + 0.5) * 10 us + 20 ms + 2 ms
-    CHECK(equals<Rep>(cost::first_token{attentive{}}(s), 53.005_ms));
+    // 40 ms / 2 + 2400 bit / 1.2 Mbit/s
+    CHECK(equals<Rep>(cost::first_token{}(s), 22_ms));
 }

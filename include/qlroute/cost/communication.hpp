@@ -21,7 +21,7 @@ uplink(Transport) -> uplink<Transport>;
 
 /// Time that streaming the answer back adds to decoding it. Tokens travel while the next ones are decoded: only the
 /// last one, and what a link slower than the decoder accumulates, is seen.
-///   rtt / 2 + t + max((n - 1) t - (D(n) - D(1)), 0)                          [s]
+///   rtt / 2 + t + max((n - 1) t - D(n - 1), 0)                               [s]
 /// t = token_size / downlink_rate, D(n) = decode_time(context = prefix_tokens + new_tokens, count = n),
 /// n = max(output_tokens, 1). Exact for an engine that does not get faster as the context grows: a token that waits for
 /// the link then waits behind the first one or not at all.
@@ -36,8 +36,7 @@ struct downlink {
         const auto context = s.prefix_tokens + s.new_tokens;
         const auto rest = positive_part(s.output_tokens - one);
         const auto token_time = s.token_size / s.downlink_rate;
-        const auto decoded_meanwhile = engine.decode_time(s, context, one + rest) - engine.decode_time(s, context, one);
-        return 0.5 * s.rtt + one * token_time + positive_part(rest * token_time - decoded_meanwhile);
+        return 0.5 * s.rtt + one * token_time + positive_part(rest * token_time - engine.decode_time(s, context, rest));
     }
 };
 template <class Engine>

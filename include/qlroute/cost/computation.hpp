@@ -19,7 +19,7 @@ struct linear_rate {
     constexpr auto prefill_time(const auto& s, const auto& /*cached*/, const auto& count) const {
         return count / s.prefill_rate;
     }
-    /// Time to write `count` tokens that follow `context` ones. [s]
+    /// Time to write `count` tokens, the first of them after `context` others. [s]
     constexpr auto decode_time(const auto& s, const auto& /*context*/, const auto& count) const {
         return count * s.tpot;
     }
@@ -77,34 +77,31 @@ struct prefill {
 template <class Engine>
 prefill(Engine) -> prefill<Engine>;
 
-/// Time for the target to write the answer.
-///   decode_time(context = prefix_tokens + new_tokens, count = output_tokens) [s]
+/// Time from the first token of the answer to the last.
+///   decode_time(context = prefix_tokens + new_tokens, count = max(output_tokens - 1, 0))   [s]
+/// The first token falls out of reading the prompt: an engine has its logits when it has read the last one. tpot is the
+/// time per token after it.
 template <class Engine = linear_rate>
 struct decode {
     static_assert(detail::is_computation<Engine>());
     static constexpr std::string_view name = "decode";
     Engine engine{};
     constexpr auto operator()(const auto& s) const {
-        return engine.decode_time(s, s.prefix_tokens + s.new_tokens, s.output_tokens);
+        constexpr tokens one(1);
+        return engine.decode_time(s, s.prefix_tokens + s.new_tokens, positive_part(s.output_tokens - one));
     }
 };
 template <class Engine>
 decode(Engine) -> decode<Engine>;
 
 /// Time from the end of prefill until the first token is seen.
-///   decode_time(count = 1) + rtt / 2 + token_size / downlink_rate            [s]
-template <class Engine = linear_rate>
+///   rtt / 2 + token_size / downlink_rate                                     [s]
 struct first_token {
-    static_assert(detail::is_computation<Engine>());
     static constexpr std::string_view name = "first_token";
-    Engine engine{};
     constexpr auto operator()(const auto& s) const {
         constexpr tokens one(1);
-        return engine.decode_time(s, s.prefix_tokens + s.new_tokens, one) + 0.5 * s.rtt +
-               one * (s.token_size / s.downlink_rate);
+        return 0.5 * s.rtt + one * (s.token_size / s.downlink_rate);
     }
 };
-template <class Engine>
-first_token(Engine) -> first_token<Engine>;
 
 }  // namespace qlroute::cost

@@ -31,7 +31,7 @@ constexpr auto ttft(Engine engine = {}, Transport how = {}) {
 template <class Way, class Engine = linear_rate, class Transport = serialised>
     requires(!computation<Way>)
 constexpr auto ttft(Way way, Engine engine = {}, Transport how = {}) {
-    return detail::until_read(way, engine, how) + first_token<Engine>{engine};
+    return detail::until_read(way, engine, how) + first_token{};
 }
 
 /// Time until the answer is complete, with the arguments of ttft(). For an answer of one token the two are equal.

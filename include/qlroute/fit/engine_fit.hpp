@@ -24,12 +24,16 @@
 
 namespace qlroute {
 
-/// A request and how long it took: `new_tokens` read behind `cached` ones, then `output_tokens` written.
+/// A request and how long it took: `new_tokens` read behind `cached` ones, then `output_tokens` written. Where tokens
+/// are read, the first of the answer comes with them; where none are, each is a step of its own.
 struct engine_observation {
     tokens cached{};
     tokens new_tokens{};
     tokens output_tokens{};
     seconds time{};
+
+    /// Tokens that are written after those that come with the prompt.
+    tokens steps() const { return new_tokens > tokens(0) ? positive_part(output_tokens - tokens(1)) : output_tokens; }
 };
 
 /// The forms that can be fitted, the simplest first.
@@ -78,8 +82,7 @@ inline relative_error summarised(std::vector<double> errors) {
 
 /// What an engine says an observation took. `s` is what the engine reads beside counts; the fitted ones read nothing.
 inline seconds predicted(const cost::any_engine& engine, const engine_observation& o, const scenario<>& s = {}) {
-    return engine.prefill_time(s, o.cached, o.new_tokens) +
-           engine.decode_time(s, o.cached + o.new_tokens, o.output_tokens);
+    return engine.prefill_time(s, o.cached, o.new_tokens) + engine.decode_time(s, o.cached + o.new_tokens, o.steps());
 }
 
 namespace detail {
@@ -102,7 +105,7 @@ inline engine_features features_of(const engine_observation& o, double batch, do
     add(whole, batch, before);
     before += whole * batch;
     add(rest > 0 ? 1 : 0, rest, before);
-    const double written = o.output_tokens.value();
+    const double written = o.steps().value();
     x[6] = written;
     x[7] = written * (o.cached.value() + n + std::max(written - 1, 0.0) / 2);
     return x;
@@ -161,7 +164,7 @@ inline cost::roofline fitted_roofline(std::span<const engine_observation> seen, 
     // Reading: an overhead and a time per operation. Writing: an overhead and a time per bit moved.
     std::vector<relative_features<4>> rows;
     for (const auto& o : seen) {
-        const double written = o.output_tokens.value();
+        const double written = o.steps().value();
         const double context = o.cached.value() + o.new_tokens.value() + std::max(written - 1, 0.0) / 2;
         relative_features<4> x{o.new_tokens > tokens(0) ? 1.0 : 0.0,
                                geometry.operation_count(o.cached.value(), o.new_tokens.value()), written,
@@ -228,7 +231,7 @@ inline cost::profiled with_tables(const cost::batched& formula, std::span<const 
         const double said = predicted(formula, o).value();
         if (!(said > 0)) continue;
         const double beyond = o.time.value() / said;
-        if (o.output_tokens == tokens(0)) reading.push_back({o.cached.value(), o.new_tokens.value(), beyond});
+        if (o.steps() == tokens(0)) reading.push_back({o.cached.value(), o.new_tokens.value(), beyond});
         else if (o.new_tokens == tokens(0)) writing.push_back({o.cached.value(), 0, beyond});
     }
     return {formula, table_of(reading, formula.tile.value()), table_of(writing, 0)};
@@ -267,8 +270,7 @@ inline std::optional<error> fault_in(std::span<const engine_observation> seen) {
             {"cached", o.cached}, {"new_tokens", o.new_tokens}, {"output_tokens", o.output_tokens}};
         for (const auto& [member, count] : counts)
             if (!(count >= tokens(0) && count <= tokens(1e9))) return complain(member, "from 0 to 1e9", count.value());
-        if (o.new_tokens + o.output_tokens == tokens(0))
-            return complain("new_tokens + output_tokens", "more than 0", 0);
+        if (o.new_tokens + o.steps() == tokens(0)) return complain("new_tokens + output_tokens", "more than 0", 0);
         if (!(o.time > seconds(0) && o.time < seconds(1e9)))
             return complain("time", "more than 0 and less than 1e9 s", o.time.value());
     }
@@ -292,6 +294,7 @@ struct scored_form {
     relative_error writing;           ///< rows that read nothing
     relative_error both;              ///< rows that do both
     relative_error fitted;            ///< rows that write nothing, with all of them in the fit
+    relative_error fitted_writing;    ///< rows that read nothing, likewise
     relative_error unseen_histories;  ///< these, with all rows of their `cached` left out; none for less than 3 of them
 };
 
@@ -333,23 +336,25 @@ inline result<scored_form> score_engine(engine_form form, std::span<const engine
     std::vector<std::size_t> group_of(seen.size());
     for (std::size_t i = 0; i < seen.size(); ++i) group_of[i] = i % groups;
     detail::cross_validated(form, seen, known, tile, group_of, groups, [&](const auto& o, const auto& engine) {
-        auto& kind = o.output_tokens == tokens(0) ? reading : o.new_tokens == tokens(0) ? writing : both;
+        auto& kind = o.steps() == tokens(0) ? reading : o.new_tokens == tokens(0) ? writing : both;
         kind.push_back(error_of(engine, o));
     });
 
     std::vector<double> fitted;
+    std::vector<double> fitted_writing;
     std::vector<double> histories;
-    for (const auto& o : seen)
-        if (o.output_tokens == tokens(0)) {
-            fitted.push_back(error_of(*whole, o));
-            histories.push_back(o.cached.value());
-        }
+    for (const auto& o : seen) {
+        if (o.new_tokens == tokens(0)) fitted_writing.push_back(error_of(*whole, o));
+        if (o.steps() != tokens(0)) continue;
+        fitted.push_back(error_of(*whole, o));
+        histories.push_back(o.cached.value());
+    }
     histories = detail::axis_of(std::move(histories), 200);
     std::vector<double> unseen;
     if (histories.size() >= 3) {
         for (std::size_t i = 0; i < seen.size(); ++i)
-            group_of[i] = seen[i].output_tokens == tokens(0) ? detail::nearest(histories, seen[i].cached.value())
-                                                             : histories.size();
+            group_of[i] =
+                seen[i].steps() == tokens(0) ? detail::nearest(histories, seen[i].cached.value()) : histories.size();
         detail::cross_validated(form, seen, known, tile, group_of, histories.size(),
                                 [&](const auto& o, const auto& engine) { unseen.push_back(error_of(engine, o)); });
     }
@@ -358,6 +363,7 @@ inline result<scored_form> score_engine(engine_form form, std::span<const engine
                        summarised(std::move(writing)),
                        summarised(std::move(both)),
                        summarised(std::move(fitted)),
+                       summarised(std::move(fitted_writing)),
                        summarised(std::move(unseen))};
 }
 

@@ -2,7 +2,8 @@
 //
 //   online_engine edge(measured);                          // or what is believed of it before the first answer
 //   edge.observe_prefill(tokens(cache_n), tokens(prompt_n), prompt_ms);
-//   edge.observe_decode(tokens(cache_n + prompt_n), tokens(predicted_n), predicted_ms);
+//   edge.observe_decode(tokens(cache_n + prompt_n), tokens(predicted_n - 1), predicted_ms);   // the first came with
+//   them
 //   ... cost::by_endpoint{std::span<const online_engine>(engines)} ...
 #pragma once
 
@@ -67,7 +68,8 @@ public:
     bool observe_prefill(tokens cached, tokens count, seconds took) noexcept {
         return observe({.cached = cached, .new_tokens = count, .time = took});
     }
-    /// It took so long to write `count` tokens behind `context` ones.
+    /// It took so long to write `count` tokens, the first of them behind `context` others. Not the token that comes
+    /// with the prompt.
     bool observe_decode(tokens context, tokens count, seconds took) noexcept {
         return observe({.cached = context, .output_tokens = count, .time = took});
     }
