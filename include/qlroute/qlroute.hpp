@@ -87,6 +87,11 @@
 #include <qlroute/cost/profiled.hpp>
 #include <qlroute/cost/any_engine.hpp>
 #include <qlroute/cost/switching.hpp>
+#include <qlroute/cost/queueing.hpp>
+#include <qlroute/cost/continuous_batching.hpp>
+#include <qlroute/cost/throttling.hpp>
+#include <qlroute/cost/energy.hpp>
+#include <qlroute/cost/money.hpp>
 #include <qlroute/cost/objective.hpp>
 
 #include <qlroute/fit/least_absolute.hpp>

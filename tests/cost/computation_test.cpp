@@ -34,7 +34,6 @@ struct counts_tokens {
 static_assert(cost::computation<cost::linear_rate> && cost::computation<attentive>);
 static_assert(!cost::computation<only_reads> && !cost::computation<counts_tokens> && !cost::computation<int>);
 
-static_assert(std::same_as<cost::cost_of<cost::queueing>, seconds>);
 static_assert(std::same_as<cost::cost_of<cost::prefill<>>, seconds>);
 static_assert(std::same_as<cost::cost_of<cost::decode<>>, seconds>);
 static_assert(std::same_as<cost::cost_of<cost::first_token>, seconds>);
@@ -51,10 +50,6 @@ TEST_CASE_TEMPLATE("a linear engine takes tokens over rate, whatever stands befo
         CHECK(equals<Rep>(engine.prefill_time(s, filled<Rep>(before), filled<Rep>(100_tok)), 100_ms));
         CHECK(equals<Rep>(engine.decode_time(s, filled<Rep>(before), filled<Rep>(50_tok)), 1_s));
     }
-}
-
-TEST_CASE_TEMPLATE("queueing is the delay that the target announces", Rep, QLROUTE_TEST_REPS) {
-    CHECK(equals<Rep>(cost::queueing{}(filled<Rep>(round_facts())), 30_ms));
 }
 
 TEST_CASE_TEMPLATE("prefill reads the new tokens behind the history", Rep, QLROUTE_TEST_REPS) {

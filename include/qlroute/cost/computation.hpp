@@ -57,13 +57,6 @@ constexpr bool is_computation() {
 
 }  // namespace detail
 
-/// Time in the target's queue.
-///   queue_delay                                                              [s]
-struct queueing {
-    static constexpr std::string_view name = "queueing";
-    constexpr auto operator()(const auto& s) const { return s.queue_delay; }
-};
-
 /// Time for the target to read this turn's new tokens, behind the history.
 ///   prefill_time(cached = prefix_tokens, count = new_tokens)                 [s]
 /// History that is missing from its KV cache is paid by switching.

@@ -4,6 +4,7 @@
 #include <qlroute/cost/communication.hpp>
 #include <qlroute/cost/computation.hpp>
 #include <qlroute/cost/quality.hpp>
+#include <qlroute/cost/queueing.hpp>
 #include <qlroute/cost/switching.hpp>
 
 namespace qlroute::cost {
