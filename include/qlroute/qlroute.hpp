@@ -60,10 +60,15 @@
 #include <qlroute/link/rate_estimator.hpp>
 #include <qlroute/link/trace.hpp>
 
+#include <qlroute/serving/model_card.hpp>
 #include <qlroute/serving/endpoint.hpp>
 #include <qlroute/serving/turn.hpp>
 #include <qlroute/serving/session.hpp>
 #include <qlroute/serving/session_table.hpp>
+
+#include <qlroute/presets/models.hpp>
+#include <qlroute/presets/devices.hpp>
+#include <qlroute/presets/links.hpp>
 
 #include <qlroute/difficulty/predictor.hpp>
 #include <qlroute/difficulty/response_difficulty.hpp>

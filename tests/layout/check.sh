@@ -3,7 +3,7 @@
 # xtensor; every header outside them has a test of its path, and #pragma once. check.sh SOURCE_DIR
 set -euo pipefail
 cd "$1"
-order=(core io text simd encoder link serving difficulty cost fit route adapt eval)
+order=(core io text simd encoder link serving presets difficulty cost fit route adapt eval)
 rank() { for k in "${!order[@]}"; do [ "${order[$k]}" = "$1" ] && { echo "$k"; return; }; done; echo "folder $1 has no place in the order" >&2; exit 1; }
 bad=0
 complain() { echo "$1" >&2; bad=1; }
