@@ -185,6 +185,59 @@ void connect_curves(settings& s) {
     if (!curves.empty()) s.predictor.curves = std::make_shared<const curves_by_name>(std::move(curves));
 }
 
+/// Names, once each, in a line.
+std::string listed(const std::vector<std::string_view>& names) {
+    std::vector<std::string_view> told;
+    std::string out;
+    for (const std::string_view each : names) {
+        if (std::find(told.begin(), told.end(), each) != told.end()) continue;
+        told.push_back(each);
+        (out += out.empty() ? "" : ", ") += each;
+    }
+    return out;
+}
+
+/// The text of a key that names a preset, or empty.
+std::string preset_name(section& at, std::string_view key) {
+    const json* name = at.find(key);
+    if (name == nullptr) return {};
+    if (!name->is_string() || name->get_ref<const std::string&>().empty())
+        at.fail(key, "expected the name of a preset (docs/presets.md lists all), got " + shown(*name));
+    return name->get<std::string>();
+}
+
+/// Speeds and the size of a cache from published figures: of a model on a device, or of a model alone.
+const device_preset* read_presets(section& at, endpoint& e) {
+    const std::string device = preset_name(at, "device");
+    const std::string model = preset_name(at, "model");
+    const model_card* card = model.empty() ? nullptr : presets::find_model(model);
+    if (card != nullptr) e.kv_size = card->kv_size();
+    if (device.empty()) {
+        if (model.empty() || card != nullptr) return nullptr;
+        std::vector<std::string_view> names;
+        for (const model_card& each : presets::models) names.push_back(each.name);
+        at.fail("model", "no preset of that name; without a device known are " + listed(names) + ", got " +
+                             qlroute::detail::quoted(model));
+    }
+    std::vector<std::string_view> devices;
+    std::vector<std::string_view> models;
+    for (const device_preset& each : presets::devices) {
+        devices.push_back(each.name);
+        if (each.name == device) models.push_back(each.model);
+    }
+    if (models.empty())
+        at.fail("device",
+                "no preset of that name; known are " + listed(devices) + ", got " + qlroute::detail::quoted(device));
+    if (model.empty()) at.fail("model", "missing; on " + device + " there are figures of " + listed(models));
+    const device_preset* found = presets::find_device(device, model);
+    if (found == nullptr)
+        at.fail("model", "no figures of that model on " + device + "; there are of " + listed(models) + ", got " +
+                             qlroute::detail::quoted(model));
+    if (found->prefill_rate) e.prefill_rate = *found->prefill_rate;
+    if (const auto tpot = found->tpot()) e.tpot = *tpot;
+    return found;
+}
+
 endpoint read_endpoint(section& at, settings& s, const std::string& config_path) {
     const json& name = at.need("name", "a text, such as \"phone\"");
     if (!name.is_string() || name.get_ref<const std::string&>().empty())
@@ -197,8 +250,10 @@ endpoint read_endpoint(section& at, settings& s, const std::string& config_path)
     at.read("available", e.available);
     read_ability(at, s, e, config_path);
     at.read("usual_success", e.usual_success, 0, 1);
-    at.need("prefill_rate", "a rate such as \"220 tok/s\"");
-    at.need("tpot", "a time per token such as \"45 ms/tok\"");
+    const device_preset* preset = read_presets(at, e);
+    const std::string none = preset == nullptr ? "" : ", because " + std::string(preset->source) + " gives none";
+    if (preset == nullptr || !preset->prefill_rate) at.need("prefill_rate", "a rate such as \"220 tok/s\"" + none);
+    if (preset == nullptr || !preset->decode_rate) at.need("tpot", "a time per token such as \"45 ms/tok\"" + none);
     at.read("prefill_rate", e.prefill_rate);
     at.read("tpot", e.tpot);
     at.read("queue_delay", e.queue_delay);
@@ -216,7 +271,29 @@ endpoint read_endpoint(section& at, settings& s, const std::string& config_path)
     return e;
 }
 
+/// Medians of a measured link. What was not measured must be in the configuration.
+link_state read_link_preset(section& at, const std::string& name) {
+    if (at.find("snr") != nullptr || at.find("bandwidth") != nullptr)
+        at.fail("preset", "expected either a preset, or snr and bandwidth");
+    const link_preset* found = presets::find_link(name);
+    if (found == nullptr) {
+        std::vector<std::string_view> names;
+        for (const link_preset& each : presets::links) names.push_back(each.name);
+        at.fail("preset",
+                "no link of that name; known are " + listed(names) + ", got " + qlroute::detail::quoted(name));
+    }
+    const std::string none = ", because it was not measured for " + name;
+    if (!found->uplink_rate) at.need("uplink_rate", "a rate such as \"20 Mbit/s\"" + none);
+    if (!found->downlink_rate) at.need("downlink_rate", "a rate such as \"20 Mbit/s\"" + none);
+    if (!found->rtt) at.need("rtt", "a time such as \"38 ms\"" + none);
+    return {.uplink_rate = found->uplink_rate.value_or(bits_per_second(0)),
+            .downlink_rate = found->downlink_rate.value_or(bits_per_second(0)),
+            .rtt = found->rtt.value_or(seconds(0))};
+}
+
 link_state read_link(section at, link_state link) {
+    const std::string preset = preset_name(at, "preset");
+    if (!preset.empty()) link = read_link_preset(at, preset);
     // Either rates, or a radio from which they follow.
     if (at.find("snr") == nullptr && at.find("bandwidth") == nullptr) {
         at.read("uplink_rate", link.uplink_rate);

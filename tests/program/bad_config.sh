@@ -42,9 +42,9 @@ fails_with 2 'deep.json: link: expected an object, such as {...}, got a list' --
 config_fails '{"ruel": {}}' \
     'ruel: unknown key; known here are predictor, endpoints, link, rate_estimator, weights, rule, expected_output'
 config_fails "$(with_endpoint '"speed":1')" 'endpoints[0].speed: unknown key; known here are name, remote, available'
-config_fails '{"link":{"uplink":"1 Mbit/s"}}' 'link.uplink: unknown key; known here are snr, bandwidth, uplink_rate'
+config_fails '{"link":{"uplink":"1 Mbit/s"}}' 'link.uplink: unknown key; known here are preset, snr, bandwidth, uplink_rate'
 config_fails '{"link":{"snr":"9 dB","bandwidth":"1 MHz","uplink_rate":"1 Mbit/s"}}' \
-    'link.uplink_rate: unknown key; known here are snr, bandwidth, spectral_efficiency, rtt'
+    'link.uplink_rate: unknown key; known here are preset, snr, bandwidth, spectral_efficiency, rtt'
 config_fails '{"rate_estimator":{"type":"last_value","keep":0.5}}' \
     'rate_estimator.keep: unknown key; known here are type'
 config_fails '{"weights":{"upload":1}}' 'weights.upload: unknown key; known here are quality_loss, uplink, queueing'

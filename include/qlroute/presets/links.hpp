@@ -17,8 +17,8 @@ namespace qlroute {
 
 /// What is known of a link; empty where nothing is. A plain value.
 ///
-/// Only the LTE rows of MECPerf had their wake-up measured by a client's own probes, and only a few networks their
-/// inactivity; the other cellular rows carry figures of these.
+/// Only the rows of MECPerf had their wake-up measured by a client's own probes, and only a few networks their
+/// inactivity; the other rows carry figures of these, or estimates.
 struct link_preset {
     std::string_view name{};
     std::optional<bits_per_second> uplink_rate{};    ///< median
