@@ -298,6 +298,10 @@ TEST_CASE("the birth-death chain of a batching server is exact") {
     CHECK(chain.running.value() == doctest::Approx(running / all));
     CHECK(chain.waiting.value() == doctest::Approx(waiting / all));
     CHECK(chain.wait.value() == doctest::Approx(waiting / all / lambda));
+    const batch_statistics busier = batch_birth_death(large, 2_Hz);
+    CHECK(busier.running.value() == doctest::Approx(83.16).epsilon(1e-3));
+    CHECK(busier.p_wait.value() == doctest::Approx(0.258).epsilon(1e-2));
+    CHECK(busier.wait.value() == doctest::Approx(2.62).epsilon(1e-2));
 
     // Where hardly anyone queues the fixed point is near the chain's mean.
     const double settled = continuous_batching_fixed_point(large, 1.5_Hz).requests.value();
