@@ -84,10 +84,8 @@ public:
             const std::size_t missing = histories[h] - longest_;
             if (missing > 0) {
                 if (h > 1 && expected(longest_, missing) > 0.6 * part) break;
-                if (!measure(longest_, missing, 1)) break;
+                if (!measure(histories[h], 1, 12)) break;  // reads the history on from the one before
                 longest_ = histories[h];
-                // The suffix of that request was by chance: this one makes the history itself resident.
-                if (!measure(histories[h], 1, 12)) break;
             }
             for (const std::size_t count : counts) {
                 if (have(histories[h], count)) continue;

@@ -64,6 +64,7 @@
 #include <qlroute/serving/endpoint.hpp>
 #include <qlroute/serving/turn.hpp>
 #include <qlroute/serving/session.hpp>
+#include <qlroute/serving/token_mirror.hpp>
 #include <qlroute/serving/session_table.hpp>
 
 #include <qlroute/presets/models.hpp>
