@@ -6,9 +6,18 @@
 #include <concepts>
 #include <limits>
 
+#include "support/filled.hpp"
+
 using namespace qlroute;
+using namespace qlroute::test;
 
 namespace {
+
+/// Plain numbers as a quantity without a unit.
+template <class Rep>
+quantity<dim::none, Rep> ratio_of(Rep numbers) {
+    return quantity<dim::none, Rep>(std::move(numbers));
+}
 
 /// Of that very unit, and equal up to the last digit.
 template <class Unit>
@@ -124,4 +133,24 @@ TEST_CASE("multiples of 10 dB are exact powers of ten, in constant expressions a
     }
     static_assert(from_decibels(-10) == 0.1);
     static_assert(10_dB == ratio(10));
+}
+
+TEST_CASE_TEMPLATE("a ratio can be said in decibels", Rep, QLROUTE_TEST_REPS) {
+    for (const double x : {-40.0, -3.0, 0.0, 12.5, 138.0}) {
+        const auto back = elements(ratio_of<Rep>(in_decibels(filled<Rep>(decibels(x)))));
+        for (const double each : back) CHECK(std::abs(each - x) < 1e-5);
+    }
+    CHECK(in_decibels(ratio(0)) == -std::numeric_limits<double>::infinity());
+    CHECK(std::isnan(in_decibels(ratio(-1))));
+}
+
+TEST_CASE_TEMPLATE("0 dBm is a milliwatt", Rep, QLROUTE_TEST_REPS) {
+    static_assert(dBm(30) == 1_W);
+    static_assert(dBm(0) == 1_mW);
+    CHECK(dBm(23).value() == doctest::Approx(0.2).epsilon(0.003));
+    CHECK(dBm(-90).value() == doctest::Approx(1e-12));
+    for (const double x : {-110.0, 0.0, 23.0}) {
+        const auto back = elements(ratio_of<Rep>(in_dBm(filled<Rep>(dBm(x)))));
+        for (const double each : back) CHECK(std::abs(each - x) < 1e-4);
+    }
 }

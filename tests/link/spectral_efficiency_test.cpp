@@ -18,6 +18,10 @@ namespace {
 
 static_assert(spectral_efficiency_model<truncated_shannon>);
 static_assert(spectral_efficiency_model<cqi_table>);
+static_assert(spectral_efficiency_model<shannon>);
+static_assert(spectral_efficiency_model<finite_block_length>);
+static_assert(spectral_efficiency_model<equal_power_mimo<2>>);
+static_assert(spectral_efficiency_model<equal_power_mimo<2, cqi_table>>);
 
 struct forgets_the_unit {
     double operator()(const ratio&) const { return 1; }
@@ -174,6 +178,13 @@ TEST_CASE_TEMPLATE("an array holds what its elements give one by one", Rep, doub
     check(truncated_shannon::downlink());
     check(truncated_shannon::uplink());
     check(cqi_table{});
+    check(cqi_table::table1_awgn());
+    check(cqi_table::table2());
+    check(shannon{});
+    check(shannon{.gap = 4_dB});
+    check(finite_block_length{});
+    check(finite_block_length{.uses = 100, .error = 1e-5});
+    check(equal_power_mimo<2>{.gains = {ratio(1.5), ratio(0.5)}});
 }
 
 TEST_CASE_TEMPLATE("more signal never carries less", Rep, double, float, Eigen::ArrayXd, xt::xtensor<double, 2>) {
@@ -186,6 +197,13 @@ TEST_CASE_TEMPLATE("more signal never carries less", Rep, double, float, Eigen::
     check(truncated_shannon::downlink());
     check(truncated_shannon::uplink());
     check(cqi_table{});
+    check(cqi_table::table1_awgn());
+    check(cqi_table::table2());
+    check(shannon{});
+    check(shannon{.gap = 4_dB});
+    check(finite_block_length{});
+    check(finite_block_length{.uses = 100, .error = 1e-5});
+    check(equal_power_mimo<2>{.gains = {ratio(1.5), ratio(0.5)}});
 }
 
 TEST_CASE_TEMPLATE("the rate is bandwidth times spectral efficiency", Rep, double, float, Eigen::ArrayXd,
@@ -203,4 +221,100 @@ TEST_CASE("a rate from an SNR in decibels is a rate") {
     // 20 MHz * 6 * 948 / 1024
     const bits_per_second fastest = rate(30_dB, 20_MHz, cqi_table{});
     CHECK(fastest == bits_per_second(20e6 * 5.5546875));
+}
+
+TEST_CASE_TEMPLATE("Shannon's bound doubles the SNR plus one for each bit, a gap away", Rep, double, float,
+                   Eigen::ArrayXd, xt::xtensor<double, 2>) {
+    const auto bound = all_of<Rep>(shannon{}, {0, 1, 3, 1023, -0.5});
+    CHECK(number(bound, 0) == 0);
+    CHECK(number(bound, 1) == doctest::Approx(1));
+    CHECK(number(bound, 2) == doctest::Approx(2));
+    CHECK(number(bound, 3) == doctest::Approx(10));
+    CHECK(number(bound, 4) == 0);
+    // log2(1 + 6 / 2) and log2(1 + 14 / 2)
+    const auto apart = all_of<Rep>(shannon{.gap = 2}, {6, 14});
+    CHECK(number(apart, 0) == doctest::Approx(2));
+    CHECK(number(apart, 1) == doctest::Approx(3));
+    CHECK(std::isnan(number(all_of<Rep>(shannon{}, {std::nan("")}), 0)));
+}
+
+TEST_CASE_TEMPLATE("the gap of plain QAM grows with what it must promise", Rep, double, float, Eigen::ArrayXd,
+                   xt::xtensor<double, 2>) {
+    const auto all = in<Rep>({std::exp(-3.0) / 5, 1e-3, 1e-6, 0.1, 1});
+    std::vector<quantity<dim::none, Rep>> gaps;
+    for (const auto& p : all) gaps.push_back(gap_for_bit_error_rate(p));
+    CHECK(number(gaps, 0) == doctest::Approx(2));                     // 3 / 1.5
+    CHECK(number(gaps, 1) == doctest::Approx(3.5322).epsilon(1e-4));  // 5.298317 / 1.5
+    CHECK(number(gaps, 2) == doctest::Approx(8.1374).epsilon(1e-4));  // 12.206073 / 1.5
+    CHECK(number(gaps, 3) == 1);
+    CHECK(number(gaps, 4) == 1);
+    CHECK(gap_for_bit_error_rate(ratio(0)).value() == detail::infinite);
+    CHECK(std::isnan(gap_for_bit_error_rate(ratio(-1)).value()));
+}
+
+TEST_CASE("every CQI table is the specification's and rises") {
+    // Table 5.2.2.1-3, the column "efficiency"
+    constexpr std::array<double, 15> up_to_256qam{0.1523, 0.3770, 0.8770, 1.4766, 1.9141, 2.4063, 2.7305, 3.3223,
+                                                  3.9023, 4.5234, 5.1152, 5.5547, 6.2266, 6.9141, 7.4063};
+    for (std::size_t i = 0; i < 15; ++i) {
+        CHECK(std::abs(cqi_table::table2().levels[i].efficiency.value() - up_to_256qam[i]) < 6e-5);
+        CHECK(cqi_table::table1_awgn().levels[i].efficiency == cqi_table{}.levels[i].efficiency);
+    }
+    for (const auto& table : {cqi_table{}, cqi_table::table1_awgn(), cqi_table::table2()})
+        for (std::size_t i = 1; i < 15; ++i) {
+            CHECK(table.levels[i].efficiency > table.levels[i - 1].efficiency);
+            CHECK(table.levels[i].snr_min > table.levels[i - 1].snr_min);
+        }
+}
+
+TEST_CASE("one efficiency has one threshold in both tables, and the last three keep the last distance to Shannon") {
+    const auto second = cqi_table::table2();
+    std::size_t shared = 0;
+    for (const auto& one : cqi_table{}.levels)
+        for (const auto& other : second.levels)
+            if (one.efficiency == other.efficiency) {
+                CHECK(one.snr_min == other.snr_min);
+                ++shared;
+            }
+    CHECK(shared == 12);
+    const auto distance = [](const cqi_level& level) {
+        return in_decibels(level.snr_min) - in_decibels(ratio(std::exp2(level.efficiency.value()) - 1));
+    };
+    for (std::size_t i = 12; i < 15; ++i)
+        CHECK(distance(second.levels[i]) == doctest::Approx(distance(cqi_table{}.levels[14])).epsilon(0.002));
+}
+
+TEST_CASE("the other thresholds of the first table lie 0.2 to 3.2 dB lower") {
+    for (std::size_t i = 0; i < 15; ++i) {
+        const double lower =
+            in_decibels(cqi_table{}.levels[i].snr_min) - in_decibels(cqi_table::table1_awgn().levels[i].snr_min);
+        CHECK(lower > 0.2);
+        CHECK(lower < 3.2001);
+    }
+}
+
+TEST_CASE_TEMPLATE("a short block stays below Shannon by its dispersion", Rep, double, float, Eigen::ArrayXd,
+                   xt::xtensor<double, 2>) {
+    // snr 3, n 400, error Q(2): C = 2, V = log2(e)^2 15/16, 2 sqrt(V) / 20 = 0.1396869, log2(400) / 800 = 0.0108048
+    const finite_block_length mine{.uses = 400, .error = 0.022750131948179209};
+    CHECK(number(all_of<Rep>(mine, {3}), 0) == doctest::Approx(2 - 0.1396869 + 0.0108048).epsilon(1e-6));
+}
+
+TEST_CASE("a short block carries nothing where the approximation is negative, and Shannon's bits when it is long") {
+    CHECK(finite_block_length{.uses = 100, .error = 1e-5}(ratio(1e-3)) == 0_bit);
+    CHECK(finite_block_length{}(ratio(0)) == 0_bit);
+    CHECK(finite_block_length{}(ratio(-1)) == finite_block_length{}(ratio(0)));
+    CHECK(std::isnan(finite_block_length{}(ratio(std::nan(""))).value()));
+    CHECK(finite_block_length{.uses = 1e12}(ratio(7)).value() == doctest::Approx(3).epsilon(1e-5));
+    // the less may be lost, the less is carried
+    CHECK(finite_block_length{.error = 1e-6}(ratio(7)) < finite_block_length{.error = 1e-2}(ratio(7)));
+}
+
+TEST_CASE_TEMPLATE("streams of several antennas add up", Rep, double, float, Eigen::ArrayXd, xt::xtensor<double, 2>) {
+    // snr 6: log2(1 + 6 * 1 / 2) + log2(1 + 6 * 5 / 2)
+    const equal_power_mimo<2> both{.gains = {ratio(1), ratio(5)}};
+    CHECK(number(all_of<Rep>(both, {6}), 0) == doctest::Approx(6));
+    // two equal streams of half the power
+    const equal_power_mimo<2, truncated_shannon> equal{.gains = {ratio(1), ratio(1)}};
+    CHECK(number(all_of<Rep>(equal, {6}), 0) == doctest::Approx(2 * 1.2));
 }

@@ -115,4 +115,19 @@ constexpr ratio operator""_dB(unsigned long long x) { return from_decibels(stati
 /// A power ratio given in dB, of either sign.
 constexpr ratio decibels(double x) { return from_decibels(x); }
 
+/// A power ratio as a number of dB: 10 log10(x), one for each element. 0 is -infinity, less is NaN.
+template <class Rep>
+auto in_decibels(const quantity<dim::none, Rep>& x) {
+    return elementwise<dim::none>([](auto each) { return 10 * std::log10(each); }, x).value();
+}
+
+/// A power given in dBm, decibels above a milliwatt: dBm(30) is 1 W, dBm(23) what a phone may send.
+constexpr watts dBm(double x) { return watts(from_decibels(x) / 1e3); }
+
+/// A power as a number of dBm.
+template <class Rep>
+auto in_dBm(const quantity<dim::power, Rep>& x) {
+    return elementwise<dim::none>([](auto each) { return 10 * std::log10(each) + 30; }, x).value();
+}
+
 }  // namespace qlroute

@@ -12,8 +12,10 @@
 
 #include <qlroute/core/literals.hpp>
 #include <qlroute/core/units.hpp>
+#include <qlroute/link/special_functions.hpp>
 
 #include <array>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 
@@ -37,6 +39,34 @@ constexpr auto in_precision_of(const quantity<D>& setting) {
 }
 
 }  // namespace detail
+
+/// Shannon's bound, at a distance.
+///   log2(1 + snr / gap)                                                      [bit/s/Hz]
+/// gap = 1 is the bound itself; a gap of 2 loses 3 dB. A negative SNR counts as 0, NaN gives NaN. gap > 0.
+struct shannon {
+    ratio gap = 1;
+
+    template <representation Rep>
+    constexpr auto operator()(const quantity<dim::none, Rep>& snr) const {
+        return detail::in_doubles<dim::data>(
+            [gap_ = gap.value()](double g) { return std::log1p((g < 0 ? 0 : g) / gap_) / std::numbers::ln2; }, snr);
+    }
+};
+
+/// The SNR gap of square QAM without coding, at a bit error rate P.
+///   max(-ln(5 P) / 1.5, 1)                                                   [no unit]
+/// At most 1 is reached from P = 0.045 on, where the formula would beat Shannon. P = 0 is infinite, P < 0 and NaN are
+/// NaN. Source: Goldsmith & Chua, "Variable-rate variable-power MQAM for fading channels", IEEE Trans. Commun. 45,
+/// 1997, as commonly given; not re-read here.
+template <representation Rep>
+constexpr auto gap_for_bit_error_rate(const quantity<dim::none, Rep>& bit_error_rate) {
+    return detail::in_doubles<dim::none>(
+        [](double p) {
+            const double gap = -std::log(5 * p) / 1.5;
+            return gap < 1 ? 1 : gap;
+        },
+        bit_error_rate);
+}
 
 /// Shannon's bound times an implementation loss, off below a least SNR and flat above a best modulation.
 ///   snr < snr_min: 0;  else min(attenuation * log2(1 + snr), ceiling)                    [bit/s/Hz]
@@ -82,8 +112,15 @@ constexpr cqi_level modulation(double snr_min_in_dB, int bits_a_symbol, int code
 /// 0 below the first threshold (CQI 0, out of range).
 /// Source of the efficiencies: 3GPP TS 38.214, Table 5.2.2.1-2 (up to 64-QAM). The thresholds are not in the
 /// specification, which only asks for 10 % block errors; these are the set that public simulators use most. Another
-/// common set lies 0.2 to 3.2 dB lower. Replace `levels` (ascending) to use others.
+/// common set, table1_awgn(), lies 0.2 to 3.2 dB lower. Replace `levels` (ascending) to use others.
 struct cqi_table {
+    /// Table 5.2.2.1-2 with thresholds of a link-level simulation without fading, as commonly given; not re-read here.
+    static constexpr cqi_table table1_awgn();
+    /// Table 5.2.2.1-3, up to 256-QAM. Its first twelve efficiencies are those of Table 5.2.2.1-2, and so are their
+    /// thresholds. The last three lie above that table: their thresholds keep the distance to Shannon of its last level
+    /// (6.1 dB), which is an extrapolation.
+    static constexpr cqi_table table2();
+
     std::array<cqi_level, 15> levels{
         detail::modulation(-6.7, 2, 78),  detail::modulation(-4.7, 2, 120), detail::modulation(-2.3, 2, 193),
         detail::modulation(0.2, 2, 308),  detail::modulation(2.4, 2, 449),  detail::modulation(4.3, 2, 602),
@@ -105,6 +142,73 @@ private:
         const spectral_efficiency below = i == 0 ? spectral_efficiency{} : levels[i - 1].efficiency;
         return detail::in_precision_of<Rep>(levels[i].efficiency - below) *
                step(snr - detail::in_precision_of<Rep>(levels[i].snr_min));
+    }
+};
+
+constexpr cqi_table cqi_table::table1_awgn() {
+    return {.levels{
+        detail::modulation(-6.94, 2, 78), detail::modulation(-5.15, 2, 120), detail::modulation(-3.18, 2, 193),
+        detail::modulation(-1.25, 2, 308), detail::modulation(0.76, 2, 449), detail::modulation(2.70, 2, 602),
+        detail::modulation(4.69, 4, 378), detail::modulation(6.53, 4, 490), detail::modulation(8.57, 4, 616),
+        detail::modulation(10.37, 6, 466), detail::modulation(12.29, 6, 567), detail::modulation(14.17, 6, 666),
+        detail::modulation(15.89, 6, 772), detail::modulation(17.81, 6, 873), detail::modulation(19.83, 6, 948)}};
+}
+
+constexpr cqi_table cqi_table::table2() {
+    return {.levels{
+        detail::modulation(-6.7, 2, 78), detail::modulation(-2.3, 2, 193), detail::modulation(2.4, 2, 449),
+        detail::modulation(5.9, 4, 378), detail::modulation(8.1, 4, 490), detail::modulation(10.3, 4, 616),
+        detail::modulation(11.7, 6, 466), detail::modulation(14.1, 6, 567), detail::modulation(16.3, 6, 666),
+        detail::modulation(18.7, 6, 772), detail::modulation(21.0, 6, 873), detail::modulation(22.7, 8, 711),
+        detail::modulation(24.76, 8, 797), detail::modulation(26.85, 8, 885), detail::modulation(28.34, 8, 948)}};
+}
+
+/// What a short block reaches: the normal approximation for a complex Gaussian channel.
+///   C - sqrt(V / n) Q^-1(error) + log2(n) / (2 n)                             [bit/s/Hz, bits a use]
+///   C = log2(1 + snr),  V = log2(e)^2 snr (snr + 2) / (snr + 1)^2
+/// 0 where its first two terms are not positive: the third alone would promise bits without any signal.
+/// n = `uses`, complex symbols of the block, at least 1; below some 100 the approximation is poor. `error` is the
+/// probability, between 0 and 1, that the block is lost. A negative SNR counts as 0, NaN gives NaN.
+/// Source: Polyanskiy, Poor & Verdu, "Channel coding rate in the finite blocklength regime", IEEE Trans. Inf. Theory
+/// 56, 2010, as commonly given; not re-read here.
+struct finite_block_length {
+    double uses = 1000;
+    ratio error = 1e-3;
+
+    template <representation Rep>
+    constexpr auto operator()(const quantity<dim::none, Rep>& snr) const {
+        const double backoff = -detail::normal_quantile(error.value()) / std::sqrt(uses);
+        const double gain = std::log2(uses) / (2 * uses);
+        return detail::in_doubles<dim::data>(
+            [backoff, gain](double g) {
+                if (g < 0) g = 0;
+                constexpr double log2_e = std::numbers::log2e;
+                const double dispersion = log2_e * log2_e * (1 - 1 / ((g + 1) * (g + 1)));  // = snr (snr+2) / (snr+1)^2
+                const double carried = log2_e * std::log1p(g) - backoff * std::sqrt(dispersion);
+                return carried <= 0 ? 0 : carried + gain;
+            },
+            snr);
+    }
+};
+
+/// Several antennas, power shared equally among the sending ones.
+///   sum over i of each(snr * gains_i / antennas)                             [bit/s/Hz]
+/// gains_i are the squared singular values of the channel, `antennas` the number that send. What each of the parallel
+/// channels carries is a model: shannon, or cqi_table.
+template <std::size_t Streams, class Model = shannon>
+struct equal_power_mimo {
+    static_assert(Streams >= 1, "qlroute: equal_power_mimo needs at least one stream");
+
+    std::array<ratio, Streams> gains{};
+    ratio antennas = static_cast<double>(Streams);
+    Model each{};
+
+    template <representation Rep>
+    constexpr auto operator()(const quantity<dim::none, Rep>& snr) const {
+        auto carried = each(snr * detail::in_precision_of<Rep>(gains[0] / antennas));
+        for (std::size_t i = 1; i < Streams; ++i)
+            carried += each(snr * detail::in_precision_of<Rep>(gains[i] / antennas));
+        return carried;
     }
 };
 
