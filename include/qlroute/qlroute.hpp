@@ -61,6 +61,9 @@
 #include <qlroute/link/fading.hpp>
 #include <qlroute/link/nr_rate.hpp>
 #include <qlroute/link/rate_estimator.hpp>
+#include <qlroute/link/rate_belief.hpp>
+#include <qlroute/link/rate_from_rsrp.hpp>
+#include <qlroute/link/radio_state.hpp>
 #include <qlroute/link/trace.hpp>
 
 #include <qlroute/serving/model_card.hpp>
@@ -89,6 +92,7 @@
 #include <qlroute/cost/quality.hpp>
 #include <qlroute/cost/transport.hpp>
 #include <qlroute/cost/communication.hpp>
+#include <qlroute/cost/radio_wakeup.hpp>
 #include <qlroute/cost/computation.hpp>
 #include <qlroute/cost/by_endpoint.hpp>
 #include <qlroute/cost/batched.hpp>
