@@ -57,7 +57,9 @@
 #include <qlroute/encoder/bert_encoder.hpp>
 #include <qlroute/link/link_state.hpp>
 #include <qlroute/link/special_functions.hpp>
+#include <qlroute/link/path_loss.hpp>
 #include <qlroute/link/spectral_efficiency.hpp>
+#include <qlroute/link/link_budget.hpp>
 #include <qlroute/link/fading.hpp>
 #include <qlroute/link/nr_rate.hpp>
 #include <qlroute/link/rate_estimator.hpp>
