@@ -62,6 +62,9 @@
 #include <qlroute/link/link_budget.hpp>
 #include <qlroute/link/fading.hpp>
 #include <qlroute/link/nr_rate.hpp>
+#include <qlroute/link/wifi.hpp>
+#include <qlroute/link/sharing.hpp>
+#include <qlroute/link/harq.hpp>
 #include <qlroute/link/rate_estimator.hpp>
 #include <qlroute/link/rate_belief.hpp>
 #include <qlroute/link/rate_from_rsrp.hpp>

@@ -263,7 +263,7 @@ constexpr auto expected_loss(const Model& model, const quantity<dim::none, Rep>&
 /// How a building's wall loses power: 0.3 glass and 0.7 concrete (an old house), or 0.7 coated glass and 0.3 concrete.
 enum class facade { low_loss, high_loss };
 
-/// The standard deviation that comes with building_loss(), instead of the model's own. [dB]
+/// The standard deviation of building_loss(), which adds to that of shadowing as independent ones do: by squares. [dB]
 constexpr double building_sigma_dB(facade wall) { return wall == facade::low_loss ? 4.4 : 6.5; }
 
 /// What a wall and the room behind it take: multiply it with the loss outdoors.
