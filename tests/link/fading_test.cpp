@@ -163,7 +163,20 @@ TEST_CASE("the models have an answer for no signal and no number") {
     CHECK(std::isnan(rician_ergodic{.k = -1}(ratio(1)).value()));
     CHECK(std::isnan(nakagami_ergodic{.m = 0}(ratio(1)).value()));
     CHECK(std::isnan(rayleigh_effective_capacity{.exponent = -1}(ratio(1)).value()));
-    CHECK(rayleigh_ergodic{}(ratio(detail::infinite)).value() == detail::infinite);
+    const ratio endless(detail::infinite);
+    CHECK(rayleigh_ergodic{}(endless).value() == detail::infinite);
+    CHECK(rician_ergodic{}(endless).value() == detail::infinite);
+    CHECK(nakagami_ergodic{}(endless).value() == detail::infinite);
+    CHECK(rayleigh_effective_capacity{}(endless).value() == detail::infinite);
+    CHECK(rayleigh_effective_capacity{.exponent = endless}(ratio(10)).value() == 0);
+    // what does not fade
+    CHECK(rician_ergodic{.k = endless}(ratio(3)).value() == doctest::Approx(2));
+    CHECK(nakagami_ergodic{.m = endless}(ratio(3)).value() == doctest::Approx(2));
+    CHECK(rician_outage(ratio(3.1), 2_bit, endless) == ratio(0));
+    CHECK(rician_outage(ratio(2.9), 2_bit, endless) == ratio(1));
+    CHECK(nakagami_outage(ratio(3.1), 2_bit, endless) == ratio(0));
+    CHECK(nakagami_outage(ratio(2.9), 2_bit, endless) == ratio(1));
+    CHECK(rician_outage(ratio(3.1), 2_bit, 1e6).value() < 1e-6);
 }
 
 TEST_CASE("effective capacity lies between the mean rate and the least") {

@@ -80,7 +80,15 @@ TEST_CASE("the regularised gamma function has its closed forms") {
           1e-6);
 }
 
+TEST_CASE("the regularised gamma function goes over into the normal distribution") {
+    for (const double z : {-3.0, -1.0, 0.0, 1.0, 3.0}) {
+        const auto at = [&](double a) { return detail::regularised_gamma(a, a + z * std::sqrt(a)); };
+        CHECK(std::abs(at(0.99999e5) - at(1.00001e5)) < 1e-6);
+    }
+}
+
 TEST_CASE("the regularised gamma function has an answer at the ends of its range") {
+    CHECK(detail::regularised_gamma(detail::infinite, 3) == 0);
     CHECK(detail::regularised_gamma(3, 0) == 0);
     CHECK(detail::regularised_gamma(3, detail::infinite) == 1);
     CHECK(std::isnan(detail::regularised_gamma(0, 1)));

@@ -95,6 +95,7 @@ struct nakagami_ergodic {
         return detail::in_doubles<dim::data>(
             [shape = m.value()](double g) {
                 if (!(shape > 0)) return detail::no_number;
+                if (shape == detail::infinite) return std::log1p(g < 0 ? 0 : g) / std::numbers::ln2;
                 return detail::mean_log2(g, [&](double s) { return shape * std::log1p(s / shape); });
             },
             snr);
@@ -131,6 +132,7 @@ constexpr auto rician_outage(const quantity<dim::none, Rep>& snr, const quantity
         [factor = k.value()](double g, double wanted) {
             const double needed = detail::needed_snr(wanted);
             if (needed == 0 || std::isnan(needed)) return needed;
+            if (factor == detail::infinite) return g < needed ? 1.0 : g >= needed ? 0.0 : g;
             return g <= 0 ? 1 : detail::marcum_p1(std::sqrt(2 * factor), std::sqrt(2 * (factor + 1) * needed / g));
         },
         snr, efficiency);
@@ -146,6 +148,7 @@ constexpr auto nakagami_outage(const quantity<dim::none, Rep>& snr, const quanti
         [shape = m.value()](double g, double wanted) {
             const double needed = detail::needed_snr(wanted);
             if (needed == 0 || std::isnan(needed)) return needed;
+            if (shape == detail::infinite) return g < needed ? 1.0 : g >= needed ? 0.0 : g;
             return g <= 0 ? 1 : detail::regularised_gamma(shape, shape * needed / g);
         },
         snr, efficiency);
@@ -213,6 +216,8 @@ private:
     static double carried(double g, double power) {
         if (!(power >= 0)) return detail::no_number;
         if (!(g > 0)) return g <= 0 ? 0 : detail::no_number;
+        if (power == detail::infinite) return 0;
+        if (g == detail::infinite) return g;
         if (power < 1e-6) return detail::scaled_exponential_integral(1 / g) * std::numbers::log2e;
         // 1 - E[...], so that nothing cancels where hardly anything is lost
         const double low = -37 - std::max(0.0, std::log(g)) - std::max(0.0, std::log(power));

@@ -73,12 +73,14 @@ inline double log_gamma(double x) {
 }
 
 /// P(a, x) = integral of t^(a-1) e^-t from 0 to x, over Gamma(a): the distribution of a Gamma(a) variable.
-/// a > 0 and x >= 0, otherwise NaN. Tested to 1e-11.
+/// a > 0 and x >= 0, otherwise NaN. Tested to 1e-11; for a above 1e5 Wilson & Hilferty's normal approximation.
 /// Power series below a + 1, continued fraction above: Abramowitz & Stegun 6.5.29, 6.5.31.
 inline double regularised_gamma(double a, double x) {
     if (!(a > 0) || !(x >= 0)) return no_number;
     if (x == 0) return 0;
-    if (x == infinite) return 1;
+    if (x == infinite) return a == infinite ? no_number : 1;
+    if (a == infinite) return 0;
+    if (a > 1e5) return 0.5 * std::erfc((1 - 1 / (9 * a) - std::cbrt(x / a)) * 3 * std::sqrt(a / 2));
     constexpr int most = 5000;
     const double front = std::exp(a * std::log(x) - x - log_gamma(a));
     if (x < a + 1) {
