@@ -113,7 +113,7 @@ private:
     }
 };
 
-/// Fitted to public traces of 1 s samples, floored at 100 kbit/s. Fitted on the traces that they describe; those of a
+/// Fitted to public traces of 1 s samples, floored at 100 kbit/s, and on the traces that they describe. Those of a
 /// single trace (UMTS, EVDO) and of walks of 100 s are weak.
 namespace rate_processes {
 // clang-format off
@@ -130,7 +130,7 @@ inline constexpr rate_process mmwave_downlink       {.sd = 1.56, .white = 0.06, 
 inline constexpr rate_process mmwave_uplink         {.sd = 0.51, .white = 0.10, .memory = 114_s};
 inline constexpr rate_process us_driving_downlink   {.sd = 1.42, .white = 0.24, .memory = 37_s};
 inline constexpr rate_process starlink_downlink     {.sd = 1.55, .white = 0.16, .memory = 43_s};   // moving
-inline constexpr rate_process starlink_uplink       {.sd = 0.19, .white = 0.68, .memory = 37_s};   // limited by the offer
+inline constexpr rate_process starlink_uplink       {.sd = 0.19, .white = 0.68, .memory = 37_s};   // offer-limited
 inline constexpr rate_process wifi_campus_downlink  {.sd = 1.79, .white = 0.00, .memory = 5_s};    // walking
 inline constexpr rate_process hsdpa_downlink        {.sd = 0.55, .white = 0.06, .memory = 19_s};
 inline constexpr rate_process umts_uplink           {.sd = 0.72, .white = 0.16, .memory = 14_s};
