@@ -105,6 +105,7 @@
 #include <qlroute/cost/profiled.hpp>
 #include <qlroute/cost/any_engine.hpp>
 #include <qlroute/cost/switching.hpp>
+#include <qlroute/cost/kv_ways.hpp>
 #include <qlroute/cost/queueing.hpp>
 #include <qlroute/cost/continuous_batching.hpp>
 #include <qlroute/cost/throttling.hpp>

@@ -18,6 +18,7 @@ TEST_CASE("every fact is zero until it is set") {
     CHECK(s.new_tokens == tokens(0));
     CHECK(s.prefix_tokens == tokens(0));
     CHECK(s.prefix_hit == tokens(0));
+    CHECK(s.prefix_saved == tokens(0));
     CHECK(s.output_tokens == tokens(0));
     CHECK(s.prompt_size == bits(0));
     CHECK(s.unseen_history == bits(0));

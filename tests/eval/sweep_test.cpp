@@ -83,7 +83,7 @@ TEST_CASE("a broadcast scenario is one by one, and costs what the scenario costs
         ++fields;
         return field;
     });
-    CHECK(fields == 16);
+    CHECK(fields == 21);
     CHECK(numbers(element(s, 0, 0)) == numbers(round_facts()));
     const grid cost = sweep(objective, s).value();
     CHECK(shape_of(cost) == sides{1, 1});

@@ -60,6 +60,65 @@ TEST_CASE("facts say how long the radio, and the connection to the endpoint, hav
     CHECK(facts_for(edge, holding(600_tok, 3000_B, 90_s), question, asleep, 1).connection_idle == 10_s);
 }
 
+TEST_CASE("a server's own time for a request waits before it starts, by what it is sent") {
+    endpoint slow = edge;
+    slow.queue_delay = 100_ms;
+    slow.request_time = 4_ms;
+    slow.request_time_per_size = 10_ms / 8000_bit;
+    // 100 + 4 + (200 + 4000) B * 10 ms / kB
+    CHECK(facts_for(slow, {}, question, radio, 1).queue_delay.value() == doctest::Approx(0.146));
+    // seen history does not go up, but for a stateless protocol
+    CHECK(facts_for(slow, holding(1000_tok, 4000_B), question, radio, 1).queue_delay.value() == doctest::Approx(0.106));
+    slow.resends_history = true;
+    CHECK(facts_for(slow, holding(1000_tok, 4000_B), question, radio, 1).queue_delay.value() == doctest::Approx(0.146));
+}
+
+TEST_CASE("a target that makes more tokens of the same text counts in its own") {
+    endpoint finer = edge;
+    finer.tokenizer_ratio = 1.25;
+    const auto s = facts_for(finer, holding(600_tok, 3000_B), question, radio, 1);
+    CHECK(s.new_tokens == 62.5_tok);
+    CHECK(s.prefix_tokens == 1250_tok);
+    CHECK(s.prefix_hit == 750_tok);
+    CHECK(s.output_tokens == 125_tok);
+    CHECK(s.prompt_size == 800_B);
+    finer.context_window = 1437_tok;  // 1.25 * (1000 + 50 + 100) = 1437.5
+    CHECK(!can_serve(finer, question));
+    finer.context_window = 1438_tok;
+    CHECK(can_serve(finer, question));
+}
+
+TEST_CASE("a reply that is tokenized again is not found in the cache") {
+    endpoint chat = edge;
+    chat.keeps_reply_tokens = false;
+    auto held = holding(1000_tok, 4000_B);
+    held.before_reply = {900_tok, 3600_B};
+    CHECK(facts_for(chat, held, question, radio, 1).prefix_hit == 900_tok);
+    CHECK(facts_for(edge, held, question, radio, 1).prefix_hit == 1000_tok);
+    CHECK(facts_for(chat, held, question, radio, 1).unseen_history == 0_B);  // its text is there
+}
+
+TEST_CASE("a cache that was cut back is cut in steps, or lost") {
+    auto held = holding(700_tok, 3000_B);
+    held.cut_back = true;
+    endpoint stepwise = edge;
+    stepwise.kv_rollback = 256_tok;
+    CHECK(facts_for(edge, held, question, radio, 1).prefix_hit == 700_tok);
+    CHECK(facts_for(stepwise, held, question, radio, 1).prefix_hit == 512_tok);
+    stepwise.kv_rollback = 0_tok;
+    CHECK(facts_for(stepwise, held, question, radio, 1).prefix_hit == 0_tok);
+    held.cut_back = false;
+    CHECK(facts_for(stepwise, held, question, radio, 1).prefix_hit == 700_tok);
+}
+
+TEST_CASE("what is on the target's disk is a fact of its own") {
+    auto held = holding(0_tok, 4000_B);
+    held.saved = {800_tok, 3200_B};
+    CHECK(facts_for(edge, held, question, radio, 1).prefix_saved == 800_tok);
+    held.saved = {2000_tok, 8000_B};
+    CHECK(facts_for(edge, held, question, radio, 1).prefix_saved == 1000_tok);
+}
+
 TEST_CASE("facts hold the endpoint's own counters and its place in the list") {
     endpoint busy = edge;
     busy.requests_running = 7;

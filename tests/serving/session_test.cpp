@@ -295,3 +295,44 @@ TEST_CASE("random edits: a hit is never overestimated, and falls short by little
     MESSAGE("prefix bytes not credited: ", 100 * lost / total, " %");
     CHECK(lost < 0.2 * total);
 }
+
+TEST_CASE("a session remembers what was saved to disk, also when the endpoint restarts, and cuts it back with the rest") {
+    session chat(2);
+    const message question{role::user, "a question of forty characters, or so..."};
+    const message reply{role::assistant, "and an answer of some more, which is fifty five long..."};
+    const message said[] = {question};
+    static_cast<void>(chat.next_turn(said));
+    chat.commit(0, reply);
+    CHECK(chat.held_by(0).saved.size == 0_tok);
+    chat.cache_saved(0);
+    CHECK(chat.held_by(0).saved.size == chat.held_by(0).cached.size);
+    chat.restarted(0);
+    CHECK(chat.held_by(0).cached.size == 0_tok);
+    CHECK(chat.held_by(0).saved.size == 24_tok);  // 10 of the question, 14 of the reply
+    const message again[] = {question, {role::assistant, "another answer"}, question};
+    static_cast<void>(chat.next_turn(again));
+    CHECK(chat.held_by(0).saved.size == 10_tok);
+    chat.cache_saved(0, false);
+    CHECK(chat.held_by(0).saved.size == 0_tok);
+}
+
+TEST_CASE("a session knows where the last reply began, and whether an edit cut a cache back") {
+    session chat(1);
+    const message question{role::user, "a question of forty characters, or so..."};
+    const message reply{role::assistant, "and an answer of some more, which is fifty five long..."};
+    const message said[] = {question};
+    static_cast<void>(chat.next_turn(said));
+    chat.commit(0, reply);
+    CHECK(chat.held_by(0).cached.size == 24_tok);
+    CHECK(chat.held_by(0).before_reply.size == 10_tok);
+    CHECK(!chat.held_by(0).cut_back);
+    const message more[] = {question, reply, question};
+    static_cast<void>(chat.next_turn(more));
+    CHECK(!chat.held_by(0).cut_back);
+    const message edited[] = {{role::user, "something else"}};
+    static_cast<void>(chat.next_turn(edited));
+    CHECK(chat.held_by(0).cut_back);
+    CHECK(chat.held_by(0).before_reply.size == 0_tok);
+    chat.commit(0, reply);
+    CHECK(!chat.held_by(0).cut_back);
+}

@@ -40,6 +40,7 @@ scenario<Rep> filled(const scenario<>& s) {
     return {.new_tokens = filled<Rep>(s.new_tokens),
             .prefix_tokens = filled<Rep>(s.prefix_tokens),
             .prefix_hit = filled<Rep>(s.prefix_hit),
+            .prefix_saved = filled<Rep>(s.prefix_saved),
             .output_tokens = filled<Rep>(s.output_tokens),
             .prompt_size = filled<Rep>(s.prompt_size),
             .unseen_history = filled<Rep>(s.unseen_history),
@@ -82,6 +83,7 @@ constexpr scenario<> round_facts() {
     return {.new_tokens = 100_tok,
             .prefix_tokens = 1000_tok,
             .prefix_hit = 600_tok,
+            .prefix_saved = 900_tok,
             .output_tokens = 50_tok,
             .prompt_size = 40_kbit,
             .unseen_history = 200_kbit,
@@ -117,6 +119,7 @@ public:
         s.new_tokens = tokens(whole(1, 2000));
         s.prefix_tokens = tokens(whole(0, 8000));
         s.prefix_hit = tokens(whole(0, s.prefix_tokens.value()));
+        s.prefix_saved = tokens(whole(0, s.prefix_tokens.value()));
         s.output_tokens = tokens(whole(1, 1000));
         s.prompt_size = bits(whole(0, 1e6));
         s.unseen_history = bits(whole(0, 1e6));

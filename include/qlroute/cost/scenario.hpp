@@ -17,6 +17,7 @@ struct scenario {
     quantity<dim::token, Rep> new_tokens{};     ///< this turn's, not yet in the target's KV cache
     quantity<dim::token, Rep> prefix_tokens{};  ///< the history before this turn
     quantity<dim::token, Rep> prefix_hit{};     ///< of these, already in the target's KV cache
+    quantity<dim::token, Rep> prefix_saved{};   ///< of these, on the target's disk
     quantity<dim::token, Rep> output_tokens{};  ///< expected length of the answer, at least 1
 
     // What crosses the link. Sizes and rtt are zero when the target is the device itself; rates stay above it.
@@ -47,13 +48,28 @@ struct scenario {
 /// The scenario of f(field) for every field: from one representation to another.
 template <representation To, representation From>
 constexpr scenario<To> map_fields(const scenario<From>& s, auto f) {
-    return {f(s.new_tokens),       f(s.prefix_tokens), f(s.prefix_hit),
-            f(s.output_tokens),    f(s.prompt_size),   f(s.unseen_history),
-            f(s.token_size),       f(s.rtt),           f(s.uplink_rate),
-            f(s.downlink_rate),    f(s.radio_idle),    f(s.connection_idle),
-            f(s.prefill_rate),     f(s.tpot),          f(s.kv_size),
-            f(s.kv_rate),          f(s.queue_delay),   f(s.requests_running),
-            f(s.requests_waiting), f(s.quality_loss),  s.where};
+    return {f(s.new_tokens),
+            f(s.prefix_tokens),
+            f(s.prefix_hit),
+            f(s.prefix_saved),
+            f(s.output_tokens),
+            f(s.prompt_size),
+            f(s.unseen_history),
+            f(s.token_size),
+            f(s.rtt),
+            f(s.uplink_rate),
+            f(s.downlink_rate),
+            f(s.radio_idle),
+            f(s.connection_idle),
+            f(s.prefill_rate),
+            f(s.tpot),
+            f(s.kv_size),
+            f(s.kv_rate),
+            f(s.queue_delay),
+            f(s.requests_running),
+            f(s.requests_waiting),
+            f(s.quality_loss),
+            s.where};
 }
 
 }  // namespace qlroute

@@ -11,7 +11,12 @@
 #include <qlroute/cost/computation.hpp>
 #include <qlroute/cost/transport.hpp>
 
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string_view>
 #include <tuple>
+#include <type_traits>
 
 namespace qlroute::cost {
 
@@ -19,6 +24,29 @@ namespace detail {
 
 /// The history that the target's KV cache lacks.
 constexpr auto missing_prefix(const auto& s) { return positive_part(s.prefix_tokens - s.prefix_hit); }
+
+/// What the text that the target has not seen adds to sending the prompt.
+template <class Transport>
+constexpr auto sending_history(const auto& s, const Transport& how) {
+    if constexpr (additive_transport<Transport>) return s.unseen_history / s.uplink_rate;
+    else return how.request_time(s, s.prompt_size + s.unseen_history) - how.request_time(s, s.prompt_size);
+}
+
+/// What reading the history beyond its first `have` tokens adds to reading the new ones behind it.
+template <class Engine>
+constexpr auto reading_history(const auto& s, const Engine& engine, const auto& have) {
+    const auto missing = positive_part(s.prefix_tokens - have);
+    if constexpr (additive_computation<Engine>) return engine.prefill_time(s, have, missing);
+    else
+        return engine.prefill_time(s, s.prefix_tokens - missing, missing + s.new_tokens) -
+               engine.prefill_time(s, s.prefix_tokens, s.new_tokens);
+}
+
+/// The size over the rate; a rate of 0 means that there is no way, and costs as much as 1e-9 bit/s would.
+constexpr auto moving(const auto& size, const auto& rate) {
+    constexpr bits_per_second no_way(1e-9);
+    return size / larger(rate, no_way);
+}
 
 }  // namespace detail
 
@@ -36,22 +64,12 @@ template <class Engine = linear_rate, class Transport = serialised>
 struct kv_recompute {
     static_assert(detail::is_computation<Engine>());
     static_assert(detail::is_transport<Transport>());
+    static constexpr std::string_view name = "kv_recompute";
     Engine engine{};
     Transport how{};
 
-    constexpr auto operator()(const auto& s) const { return sending(s) + reading(s); }
-
-private:
-    constexpr auto sending(const auto& s) const {
-        if constexpr (additive_transport<Transport>) return s.unseen_history / s.uplink_rate;
-        else return how.request_time(s, s.prompt_size + s.unseen_history) - how.request_time(s, s.prompt_size);
-    }
-    constexpr auto reading(const auto& s) const {
-        const auto missing = detail::missing_prefix(s);
-        if constexpr (additive_computation<Engine>) return engine.prefill_time(s, s.prefix_hit, missing);
-        else
-            return engine.prefill_time(s, s.prefix_tokens - missing, missing + s.new_tokens) -
-                   engine.prefill_time(s, s.prefix_tokens, s.new_tokens);
+    constexpr auto operator()(const auto& s) const {
+        return detail::sending_history(s, how) + detail::reading_history(s, engine, s.prefix_hit);
     }
 };
 template <class Engine>
@@ -60,13 +78,19 @@ template <class Engine, class Transport>
 kv_recompute(Engine, Transport) -> kv_recompute<Engine, Transport>;
 
 /// Move the missing part of the KV cache from where it is.
-///   (prefix_tokens - prefix_hit) * kv_size / kv_rate                         [s]
-/// Reads prefix_tokens, prefix_hit, kv_size, kv_rate. Only between copies of one model. A rate of 0 means
-/// that there is no way: it then costs as much as 1e-9 bit/s would.
+///   missing kv_size / (compression kv_rate) + missing kv_size / codec_rate   [s]
+/// missing = prefix_tokens - prefix_hit. `compression` is size before over size after, `codec_rate` how much of the
+/// cache is packed and unpacked a second. Only between copies of one model. A kv_rate of 0 means that there is no way:
+/// it then costs as much as 1e-9 bit/s would. Uncompressed, it beats recomputing at r tokens a second where
+/// kv_rate > kv_size r. Reads prefix_tokens, prefix_hit, kv_size, kv_rate.
 struct kv_transfer {
+    static constexpr std::string_view name = "kv_transfer";
+    ratio compression = 1;                                                ///< >= 1
+    bits_per_second codec_rate{std::numeric_limits<double>::infinity()};  ///< > 0
+
     constexpr auto operator()(const auto& s) const {
-        constexpr bits_per_second no_way(1e-9);
-        return detail::missing_prefix(s) * s.kv_size / larger(s.kv_rate, no_way);
+        const auto size = detail::missing_prefix(s) * s.kv_size;
+        return detail::moving(size, compression * s.kv_rate) + size / codec_rate;
     }
 };
 
@@ -82,6 +106,21 @@ struct cheapest_of {
 
     constexpr auto operator()(const auto& s) const {
         return std::apply([&](const auto&... way) { return least(way(s)...); }, ways);
+    }
+
+    /// Every way's name and time, in the order given: which one is taken, and by how much. Ways need a `name` for this.
+    constexpr auto lines(const auto& s) const {
+        return std::apply(
+            [&](const auto&... way) {
+                return std::array{line<seconds>{std::remove_cvref_t<decltype(way)>::name, seconds(way(s))}...};
+            },
+            ways);
+    }
+    /// The line of the least.
+    constexpr line<seconds> cheapest(const auto& s) const {
+        const auto all = lines(s);
+        return *std::min_element(all.begin(), all.end(),
+                                 [](const auto& a, const auto& b) { return a.value < b.value; });
     }
 
 private:

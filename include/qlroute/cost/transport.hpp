@@ -42,8 +42,7 @@ constexpr bool is_transport() {
 struct serialised {
     static constexpr bool additive = true;
 
-    // Static: GCC 12 warns of a "may be used uninitialized" empty object that is handed on without being inlined.
-    static constexpr auto request_time(const auto& s, const auto& size) { return 0.5 * s.rtt + size / s.uplink_rate; }
+    constexpr auto request_time(const auto& s, const auto& size) const { return 0.5 * s.rtt + size / s.uplink_rate; }
 };
 
 /// Round trips before a request can leave. Sources: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 9000, RFC 9001 (QUIC).

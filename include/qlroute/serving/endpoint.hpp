@@ -15,6 +15,8 @@
 
 namespace qlroute {
 
+using seconds_per_bit = quantity<dim::time - dim::data>;
+
 /// What a model can do, against the difficulty vector of a prompt, theta [size]: the logit of P(good answer) is
 /// weights . theta + bias. One of the models that a predictor knows, or fitted by fit_ability(). Empty: not known.
 struct ability_vector {
@@ -52,7 +54,13 @@ struct endpoint {
     bits_per_token kv_size{};                                      ///< KV cache of one token
     tokens kv_capacity{};                                          ///< that its cache holds; 0 = no limit
     seconds kv_lifetime{std::numeric_limits<double>::infinity()};  ///< unused caches are dropped after this
-    bits_per_second kv_rate{};  ///< at which a cache can be moved to it; 0 = it cannot
+    bits_per_second kv_rate{};       ///< at which a cache can be moved to it; 0 = it cannot
+    tokens kv_rollback = 1_tok;      ///< a cache is cut back to a multiple of this; 0 = any cut loses it all
+    bool keeps_reply_tokens = true;  ///< false: replies are tokenized again from their text, and not found in the cache
+
+    ratio tokenizer_ratio = 1;                ///< its tokens to those that the dialogue is counted in
+    seconds request_time{};                   ///< of its server for a request, outside of reading and writing
+    seconds_per_bit request_time_per_size{};  ///< and for what is sent: its tokenizer and parser
 
     // For remote endpoints only.
     seconds extra_rtt{};                        ///< beyond the link's own, from the base station to the server
@@ -84,6 +92,10 @@ inline std::optional<error> fault_in(const endpoint& e) {
         {"kv_capacity", e.kv_capacity.value(), true, false},
         {"kv_lifetime", e.kv_lifetime.value(), false, true},
         {"kv_rate", e.kv_rate.value(), true, false},
+        {"kv_rollback", e.kv_rollback.value(), true, false},
+        {"tokenizer_ratio", e.tokenizer_ratio.value(), false, false},
+        {"request_time", e.request_time.value(), true, false},
+        {"request_time_per_size", e.request_time_per_size.value(), true, false},
         {"extra_rtt", e.extra_rtt.value(), true, false},
         {"request_overhead", e.request_overhead.value(), true, false},
         {"token_size", e.token_size.value(), true, false},

@@ -34,13 +34,16 @@ struct dialogue_prefix {
 
 /// What one endpoint holds of one dialogue.
 struct kv_residency {
-    dialogue_prefix cached;  ///< in its KV cache
-    bits text_seen{};        ///< the prefix whose text it has, cached or not
-    seconds last_used{};     ///< by the host's clock
+    dialogue_prefix cached{};        ///< in its KV cache
+    bits text_seen{};                ///< the prefix whose text it has, cached or not
+    seconds last_used{};             ///< by the host's clock
+    dialogue_prefix before_reply{};  ///< of `cached`, what it read: all but the reply that it wrote last
+    dialogue_prefix saved{};         ///< on its disk
+    bool cut_back = false;           ///< an edit took away the end of what it held
 };
 
 /// The state of one dialogue. Not thread-safe: one thread at a time. Allocates when constructed, never
-/// afterwards. Size: about 0.7 kB + 32 B an endpoint, however long the dialogue grows.
+/// afterwards. Size: about 0.7 kB + 72 B an endpoint, however long the dialogue grows.
 class session {
 public:
     /// Positions at which the dialogue's content is remembered. After more than these, the closest ones are
@@ -74,9 +77,14 @@ public:
     /// The turn was answered by endpoint `where` with `reply`: that endpoint now holds the whole dialogue.
     void commit(std::size_t where, const message& reply, seconds now = {}) noexcept {
         QLROUTE_EXPECTS(where < held_.size());
+        const dialogue_prefix question = end_.prefix();
         read_message(end_, reply, [&](const reader& at) { remember(at); });
         const dialogue_prefix all = end_.prefix();
-        held_[where] = {all, all.text, now};
+        held_[where] = {.cached = all,
+                        .text_seen = all.text,
+                        .last_used = now,
+                        .before_reply = question,
+                        .saved = held_[where].saved};
         where_ = where;
         ++turns_;
     }
@@ -87,16 +95,23 @@ public:
         held_[where].cached = {};
     }
 
-    /// The host says that the endpoint was restarted: neither cache nor text is left.
+    /// The host says that the endpoint was restarted: neither cache nor text is left, only what was saved.
     void restarted(std::size_t where) noexcept {
         QLROUTE_EXPECTS(where < held_.size());
-        held_[where] = {};
+        held_[where] = {.saved = held_[where].saved};
+    }
+
+    /// The host says that the endpoint saved its KV cache of this dialogue to disk, or (`false`) deleted what it saved.
+    void cache_saved(std::size_t where, bool is_there = true) noexcept {
+        QLROUTE_EXPECTS(where < held_.size());
+        held_[where].saved = is_there ? held_[where].cached : dialogue_prefix{};
     }
 
     /// The host says how much of the dialogue is cached there, in tokens from its start.
     void cache_observed(std::size_t where, tokens cached, seconds now) noexcept {
         QLROUTE_EXPECTS(where < held_.size());
-        held_[where].cached = prefix_of(cached);
+        held_[where].cached = held_[where].before_reply = prefix_of(cached);
+        held_[where].cut_back = false;
         held_[where].last_used = now;
     }
 
@@ -231,7 +246,12 @@ private:
 
     void forget_after(const dialogue_prefix& end) noexcept {
         for (kv_residency& held : held_) {
-            if (held.cached.text > end.text) held.cached = end;
+            if (held.cached.text > end.text) {
+                held.cached = end;
+                held.cut_back = true;
+            }
+            if (held.before_reply.text > end.text) held.before_reply = end;
+            if (held.saved.text > end.text) held.saved = end;
             held.text_seen = smaller(held.text_seen, end.text);
         }
     }
