@@ -296,7 +296,8 @@ TEST_CASE("random edits: a hit is never overestimated, and falls short by little
     CHECK(lost < 0.2 * total);
 }
 
-TEST_CASE("a session remembers what was saved to disk, also when the endpoint restarts, and cuts it back with the rest") {
+TEST_CASE(
+    "a session remembers what was saved to disk, also when the endpoint restarts, and cuts it back with the rest") {
     session chat(2);
     const message question{role::user, "a question of forty characters, or so..."};
     const message reply{role::assistant, "and an answer of some more, which is fifty five long..."};
