@@ -1,16 +1,24 @@
 // What does a decision cost?
 //
 //   route_one_turn/N    the router, N endpoints, no text to read     ns/decision, allocations/decision
+//   route_with_engines  three endpoints with engines of their own (roofline, roofline, batched), TCP with slow start,
+//                       a radio that wakes up, queues by live counters
 //   by_hand/N           the same arithmetic with plain doubles, as one would write it without a library
 //
 // The two run in turn in one process; `benchmarks/compare` prints their ratio.
 #include "support/allocations.hpp"
 
+#include <qlroute/cost/batched.hpp>
+#include <qlroute/cost/by_endpoint.hpp>
+#include <qlroute/cost/queueing.hpp>
+#include <qlroute/cost/radio_wakeup.hpp>
+#include <qlroute/cost/roofline.hpp>
 #include <qlroute/route/router.hpp>
 
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <vector>
@@ -89,19 +97,22 @@ struct plain_place {
     double success, prefill_rate, tpot, queue, window, kv_size, capacity, lifetime, kv_rate, extra_rtt, overhead,
         token_size;
     bool resends;
+    double rollback, tokenizer_ratio, request_time, request_time_per_bit;
+    bool keeps_reply;
 };
 struct plain_held {
-    double cached_tokens, cached_bits, seen_bits, last_used;
+    double cached_tokens, cached_bits, seen_bits, last_used, asked_tokens, asked_bits, saved_tokens;
+    bool cut_back;
 };
 struct plain_turn {
     double prefix, fresh, history_bits, prompt_bits, output, now;
 };
 struct plain_link {
-    double up, down, rtt;
+    double up, down, rtt, radio_idle;
 };
 struct plain_facts {
-    double fresh, prefix, hit, output, prompt, unseen, token_size, rtt, up, down, prefill_rate, tpot, kv_size, kv_rate,
-        queue, loss;
+    double fresh, prefix, hit, saved, radio_idle, connection_idle, running, waiting, output, prompt, unseen, token_size,
+        rtt, up, down, prefill_rate, tpot, kv_size, kv_rate, queue, loss;
 };
 struct plain_decision {
     std::size_t where;
@@ -116,25 +127,33 @@ struct plain_candidate {
 };
 
 plain_candidate price_by_hand(const plain_place& p, const plain_held& h, const plain_turn& t, const plain_link& l) {
-    double cached_bits = h.cached_bits;
-    double cached = h.cached_tokens;
+    double cached_bits = p.keeps_reply ? h.cached_bits : h.asked_bits;
+    double cached = p.keeps_reply ? h.cached_tokens : h.asked_tokens;
     if (t.now - h.last_used > p.lifetime) cached_bits = cached = 0;
-    if (p.capacity > 0 && cached > p.capacity) {
-        cached_bits *= p.capacity / cached;
-        cached = p.capacity;
-    }
+    const auto shorten = [&](double size) {
+        if (size >= cached) return;
+        cached_bits *= size / cached;
+        cached = size;
+    };
+    if (h.cut_back && p.rollback != 1)
+        shorten(p.rollback == 0
+                    ? 0
+                    : std::floor(cached / (p.rollback / p.tokenizer_ratio)) * p.rollback / p.tokenizer_ratio);
+    if (p.capacity > 0) shorten(p.capacity / p.tokenizer_ratio);
     const bool whole = cached_bits >= t.history_bits;
     const double beyond = whole ? std::max(cached - t.prefix, 0.0) : 0.0;
     plain_facts f{};
-    f.prefix = t.prefix;
-    f.hit = whole ? t.prefix : std::min(cached, t.prefix);
-    f.fresh = std::max(t.fresh - beyond, 1.0);
-    f.output = std::max(t.output, 1.0);
+    f.prefix = p.tokenizer_ratio * t.prefix;
+    f.hit = p.tokenizer_ratio * (whole ? t.prefix : std::min(cached, t.prefix));
+    f.saved = p.tokenizer_ratio * std::min(h.saved_tokens, t.prefix);
+    f.fresh = std::max(p.tokenizer_ratio * (t.fresh - beyond), 1.0);
+    f.output = std::max(p.tokenizer_ratio * t.output, 1.0);
+    f.radio_idle = l.radio_idle;
+    f.connection_idle = h.seen_bits > 0 ? t.now - h.last_used : std::numeric_limits<double>::infinity();
     f.prefill_rate = p.prefill_rate;
     f.tpot = p.tpot;
     f.kv_size = p.kv_size;
     f.kv_rate = p.kv_rate;
-    f.queue = p.queue;
     f.loss = 1 - p.success;
     f.up = std::max(l.up, 1e3);
     f.down = std::max(l.down, 1e3);
@@ -145,13 +164,16 @@ plain_candidate price_by_hand(const plain_place& p, const plain_held& h, const p
         f.prompt = t.prompt_bits + p.overhead + (p.resends ? seen : 0);
         f.token_size = p.token_size;
     }
+    f.queue =
+        p.queue + p.request_time +
+        p.request_time_per_bit * (t.prompt_bits + f.unseen + (p.resends ? std::min(h.seen_bits, t.history_bits) : 0));
     const double token_time = f.token_size / f.down;
     const double rest = std::max(f.output - 1, 0.0);
     const double downlink = 0.5 * f.rtt + token_time + std::max(rest * token_time - rest * f.tpot, 0.0);
     const double cost = 6 * f.loss + (0.5 * f.rtt + f.prompt / f.up) + f.queue +
                         (f.unseen / f.up + std::max(f.prefix - f.hit, 0.0) / f.prefill_rate) +
                         f.fresh / f.prefill_rate + rest * f.tpot + downlink;
-    const double context = t.prefix + t.fresh + t.output;
+    const double context = p.tokenizer_ratio * (t.prefix + t.fresh + t.output);
     return {f, cost, p.available && (p.window == 0 || context <= p.window)};
 }
 
@@ -187,18 +209,35 @@ void by_hand(benchmark::State& state) {
     const auto typed = some_places(count);
     for (std::size_t i = 0; i < count; ++i) {
         const endpoint& e = typed[i];
-        places.push_back({e.remote, e.available, e.usual_success, e.prefill_rate.value(), e.tpot.value(),
-                          e.queue_delay.value(), e.context_window.value(), e.kv_size.value(), e.kv_capacity.value(),
-                          e.kv_lifetime.value(), e.kv_rate.value(), e.extra_rtt.value(), e.request_overhead.value(),
-                          e.token_size.value(), e.resends_history});
+        places.push_back({e.remote,
+                          e.available,
+                          e.usual_success,
+                          e.prefill_rate.value(),
+                          e.tpot.value(),
+                          e.queue_delay.value(),
+                          e.context_window.value(),
+                          e.kv_size.value(),
+                          e.kv_capacity.value(),
+                          e.kv_lifetime.value(),
+                          e.kv_rate.value(),
+                          e.extra_rtt.value(),
+                          e.request_overhead.value(),
+                          e.token_size.value(),
+                          e.resends_history,
+                          e.kv_rollback.value(),
+                          e.tokenizer_ratio.value(),
+                          e.request_time.value(),
+                          e.request_time_per_size.value(),
+                          e.keeps_reply_tokens});
         const kv_residency& h = chat.held_by(i);
-        held.push_back({h.cached.size.value(), h.cached.text.value(), h.text_seen.value(), h.last_used.value()});
+        held.push_back({h.cached.size.value(), h.cached.text.value(), h.text_seen.value(), h.last_used.value(),
+                        h.before_reply.size.value(), h.before_reply.text.value(), h.saved.size.value(), h.cut_back});
     }
     std::vector<std::pair<plain_turn, plain_link>> situations;
     for (const auto& [q, l] : some_situations())
         situations.push_back({{q.prefix_tokens.value(), q.new_tokens.value(), q.history_size.value(),
                                q.prompt_size.value(), q.expected_output.value(), q.now.value()},
-                              {l.uplink_rate.value(), l.downlink_rate.value(), l.rtt.value()}});
+                              {l.uplink_rate.value(), l.downlink_rate.value(), l.rtt.value(), l.radio_idle.value()}});
 
     // The two must agree before their speed means anything.
     const router route{constant_difficulty{}, objective, lowest_cost{150_ms}};
@@ -220,6 +259,51 @@ void by_hand(benchmark::State& state) {
     state.counters["allocations/decision"] = benchmark::Counter(counted, benchmark::Counter::kAvgIterations);
 }
 
+/// A roofline for the device, measured engines for the others; TCP, a radio that wakes up, live counters.
+void route_with_engines(benchmark::State& state) {
+    const cost::roofline phone{.parameters = 1.31e9,
+                               .layers = 28,
+                               .attention_width = 1536,
+                               .weights = 0.9_GB,
+                               .kv_size = 28_KiB / 1_tok,
+                               .operations = hertz(0.3e12),
+                               .bandwidth = bits_per_second(8 * 35e9)};
+    const cost::roofline edge{.parameters = 6.53e9,
+                              .layers = 28,
+                              .attention_width = 3584,
+                              .weights = 15_GB,
+                              .kv_size = 56_KiB / 1_tok,
+                              .operations = hertz(150e12),
+                              .bandwidth = bits_per_second(8 * 1.3e12)};
+    const cost::batched server{.tiled = {8_ms, 800_us / 1_tok, 1.7_us / 1_tok / 1_tok},
+                               .untiled = {12_ms, 900_us / 1_tok, 34_us / 1_tok / 1_tok},
+                               .decode = {12_ms / 1_tok, 36_us / 1_tok / 1_tok}};
+    const cost::by_endpoint engines{phone, edge, server};
+    const cost::tcp how{};
+    const auto costs = 6_s * cost::quality_loss{} + cost::radio_wakeup{rrc::lte()} + cost::uplink{how} +
+                       cost::queueing{cost::from_counters{.slots = 8, .service_time = 2_s}} +
+                       cost::switching{cost::kv_recompute{engines, how}} + cost::prefill{engines} +
+                       cost::decode{engines} + cost::downlink{engines};
+    auto places = some_places(3);
+    places[1].requests_running = 9;
+    places[2].requests_waiting = 1;
+    const session chat = some_chat(3);
+    auto situations = some_situations();
+    for (std::size_t k = 0; k < situations.size(); ++k)
+        situations[k].link.radio_idle = seconds(0.3 * static_cast<double>(k));
+    const router route{constant_difficulty{}, costs, lowest_cost{150_ms}};
+    const std::size_t before = allocations;
+    std::size_t k = 0;
+    for (auto _ : state) {
+        const situation& now = situations[k++ % situations.size()];
+        auto choice = route(chat, now.question, places, now.link);
+        benchmark::DoNotOptimize(choice);
+    }
+    const auto counted = static_cast<double>(allocations - before);
+    state.counters["allocations/decision"] = benchmark::Counter(counted, benchmark::Counter::kAvgIterations);
+}
+
+BENCHMARK(route_with_engines);
 BENCHMARK(route_one_turn)->Arg(2)->Arg(3)->Arg(8);
 BENCHMARK(by_hand)->Arg(2)->Arg(3)->Arg(8);
 
