@@ -1,5 +1,7 @@
 #include <qlroute/cost/roofline.hpp>
 
+#include <qlroute/presets/models.hpp>
+
 #include <doctest/doctest.h>
 
 #include "support/filled.hpp"
@@ -29,6 +31,16 @@ static_assert(cost::computation<cost::roofline>);
 TEST_CASE("operations are two a parameter and token, and four a layer, width and pair") {
     // 2 * 1e9 * 1000 + 4 * 10 * 1000 * 1000 * (2000 + 500)
     CHECK(machine.operation_count(2000, 1000) == 2.1e12);
+}
+
+TEST_CASE("a model card gives the sizes") {
+    const auto* card = presets::find_model("qwen2.5-1.5b");
+    REQUIRE(card != nullptr);
+    const auto engine = cost::roofline::of(*card, weight_type::q8_0, cache_type::q8_0);
+    // 2 * 1.31e9 * 100 + 4 * 28 * 1536 * 100 * (1000 + 50)
+    CHECK(engine.operation_count(1000, 100) == doctest::Approx(2.62e11 + 1.806336e10));
+    CHECK(engine.weights == 1.54e9 * 8.5_bit);
+    CHECK(engine.kv_size.value() == doctest::Approx(28672 * 8 * 8.5 / 16));
 }
 
 TEST_CASE_TEMPLATE("a long prompt is bound by arithmetic, a short one by reading the weights", Rep, QLROUTE_TEST_REPS) {

@@ -1,10 +1,12 @@
 // An engine known only by its model's size and its machine's peaks.
 //
-//   constexpr cost::roofline phone{.parameters = 1.31e9, .layers = 28, .attention_width = 1536, .weights = 0.9_GB,
-//                                  .kv_size = 28_KiB / 1_tok, .operations = 0.3_THz, .bandwidth = 280_Gbps};
+//   auto phone = cost::roofline::of(*presets::find_model("qwen2.5-1.5b"), weight_type::q4_k_m);
+//   phone.operations = 300_GHz;      // 0.3 TFLOP/s that it reaches
+//   phone.bandwidth = 280_Gbps;      // 35 GB/s
 #pragma once
 
 #include <qlroute/cost/computation.hpp>
+#include <qlroute/serving/model_card.hpp>
 
 #include <algorithm>
 #include <string_view>
@@ -55,6 +57,16 @@ struct roofline {
                 return n * (step + static_cast<T>(decode_overhead.value()));
             },
             context, count);
+    }
+
+    /// The sizes of a model, its weights and its cache kept like that. Rates are still to be set.
+    static constexpr roofline of(const model_card& card, weight_type weights = weight_type::f16,
+                                 cache_type cache = cache_type::f16) {
+        return {.parameters = card.non_embedding,
+                .layers = static_cast<double>(card.layers),
+                .attention_width = static_cast<double>(card.heads * card.head_width),
+                .weights = card.weight_size(weights),
+                .kv_size = card.kv_size(cache)};
     }
 
     /// 2 P n + 4 L w n (p + n / 2)
