@@ -66,7 +66,8 @@ public:
 private:
     double number(const std::string& key, const json& value, double least) const {
         const double x = value.is_number() ? value.get<double>() : -1;
-        if (!(x >= least && x <= largest))
+        if (x > largest) fail(key, "expected a number of at most 1e30, got " + shown(value));
+        if (!(x >= least))
             fail(key, std::string("expected a number ") + (least > 0 ? "above 0" : "of at least 0") + ", got " +
                           shown(value));
         return x;
@@ -120,6 +121,16 @@ cost::roofline read_roofline(const section& at) {
             .decode_overhead = seconds(at.number("decode_overhead_s"))};
 }
 
+cost::any_engine read_engine(const section& at) {
+    const json& policy = at.need("policy");
+    if (policy == cost::batched::name) return read_batched(at);
+    if (policy == cost::profiled::name)
+        return cost::profiled{read_batched(at.child("formula")), read_table(at.child("reading")),
+                              read_table(at.child("writing"))};
+    if (policy == cost::roofline::name) return read_roofline(at);
+    at.fail("policy", "expected batched, profiled or roofline, got " + shown(policy));
+}
+
 }  // namespace
 
 ordered_json engine_section(const cost::any_engine& engine) {
@@ -147,7 +158,7 @@ ordered_json engine_section(const cost::any_engine& engine) {
     return {};
 }
 
-cost::any_engine read_engine_file(const std::string& path) {
+engine_file read_engine_file(const std::string& path) {
     const std::string text = read_file(path);
     json all;
     try {
@@ -159,14 +170,20 @@ cost::any_engine read_engine_file(const std::string& path) {
     }
     if (!all.is_object() || !all.contains("format") || all["format"] != "qlroute.endpoint")
         throw usage_error(path + ": not an endpoint file; expected one that qlroute profile wrote");
+    if (!all.contains("version") || all["version"] != 1)
+        throw usage_error(path + ": version: expected 1, got " +
+                          (all.contains("version") ? shown(all["version"]) : "nothing") +
+                          "; profile again with this program");
     if (!all.contains("engine"))
-        throw usage_error(path + ": engine: missing; expected a file that qlroute profile wrote");
-    const section at(all["engine"], path, "engine");
-    const json& policy = at.need("policy");
-    if (policy == cost::batched::name) return read_batched(at);
-    if (policy == cost::profiled::name)
-        return cost::profiled{read_batched(at.child("formula")), read_table(at.child("reading")),
-                              read_table(at.child("writing"))};
-    if (policy == cost::roofline::name) return read_roofline(at);
-    at.fail("policy", "expected batched, profiled or roofline, got " + shown(policy));
+        throw usage_error(path + ": engine: missing; expected a file that qlroute profile wrote" +
+                          (all.contains("abilities") ? ", this one is from qlroute calibrate" : ""));
+    engine_file out;
+    out.engine = read_engine(section(all["engine"], path, "engine"));
+    if (all.contains("request_time")) {
+        const section at(all["request_time"], path, "request_time");
+        constexpr double bits_in_a_byte = 8;
+        out.request_time = seconds(at.number("fixed_s"));
+        out.request_time_per_size = at.number("per_byte_s") / bits_in_a_byte * seconds(1) / bits(1);
+    }
+    return out;
 }

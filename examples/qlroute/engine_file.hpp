@@ -10,5 +10,13 @@
 /// {"policy": ..., and its figures}, in seconds, tokens, bits. Empty for linear_rate, which has none of its own.
 nlohmann::ordered_json engine_section(const qlroute::cost::any_engine& engine);
 
-/// Of an endpoint file. Throws usage_error naming the file, the key and what was expected.
-qlroute::cost::any_engine read_engine_file(const std::string& path);
+/// What an endpoint file says of time.
+struct engine_file {
+    qlroute::cost::any_engine engine;
+    // What the server takes for a request beside reading and writing.
+    qlroute::seconds request_time{};
+    qlroute::quantity<qlroute::dim::time - qlroute::dim::data> request_time_per_size{};
+};
+
+/// Throws usage_error naming the file, the key and what was expected.
+engine_file read_engine_file(const std::string& path);

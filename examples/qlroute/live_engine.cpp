@@ -110,7 +110,7 @@ live_engine::live_engine(const std::string& url, const std::string& model, secon
     const auto models = client.Get(connection_->prefix + "/v1/models");
     const auto props = client.Get(connection_->prefix + "/props");
     if (!models && !props)
-        throw usage_error("--url: " + host + " does not answer (" + httplib::to_string(models.error()) +
+        throw usage_error("--url: " + url + " does not answer (" + httplib::to_string(models.error()) +
                           "); is the server running there?");
     if (model_.empty() && models) {
         const json all = parsed(models->body);
@@ -141,7 +141,8 @@ live_engine::live_engine(const std::string& url, const std::string& model, secon
                 if (id.is_number_integer()) all_ids.insert(id.get<int>());
             vocabulary_.assign(all_ids.begin(), all_ids.end());
         }
-        if (vocabulary_.empty()) throw usage_error("--url: " + host + "/tokenize: " + complaint_in(ids));
+        if (vocabulary_.empty())
+            throw usage_error("--url: " + host + connection_->prefix + "/tokenize: " + complaint_in(ids));
         return;
     }
     kind_ = "OpenAI API";
@@ -154,7 +155,8 @@ live_engine::live_engine(const std::string& url, const std::string& model, secon
         connection_->path = to;
         if (ask(0, 8, 1)) return;
     }
-    throw usage_error("--url: " + host + ": " + failure_);
+    throw usage_error("--url: " + host + connection_->prefix + ": " + failure_ +
+                      "; expected llama-server or a server of the OpenAI API");
 }
 
 void live_engine::extend_history(std::size_t pieces) {

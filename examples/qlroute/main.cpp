@@ -21,6 +21,9 @@ int main(int argc, char** argv) {
     // An empty name is an unset variable of the shell rather than a wish for the defaults.
     const CLI::Validator named(
         [](const std::string& name) { return name.empty() ? "expected a file, got an empty name" : ""; }, "", "named");
+    const CLI::Validator address(
+        [](const std::string& url) { return url.empty() ? "expected a URL such as http://127.0.0.1:8080" : ""; }, "",
+        "address");
     std::string config;
     std::string input = "-";
     route_options options;
@@ -104,7 +107,7 @@ int main(int argc, char** argv) {
     CLI::App* profile = app.add_subcommand("profile", "Fit an engine to measured times, or measure a server");
     profile->add_option("--from", profiling.from, "measurements as JSON lines, gzipped or not")->check(named);
     CLI::Option* url =
-        profile->add_option("--url", profiling.url, "llama-server, or a server of the OpenAI API")->check(named);
+        profile->add_option("--url", profiling.url, "llama-server, or a server of the OpenAI API")->check(address);
     profile->add_option("--model", profiling.model, "of the server")->check(named)->needs(url);
     profile->add_option("--seconds", profiling.seconds, "that measuring may take")
         ->check(CLI::Range(5.0, 86400.0))

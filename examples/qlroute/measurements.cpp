@@ -111,6 +111,8 @@ measurements read_measurements(const std::string& path) {
     }
     if (out.seen.empty())
         throw usage_error(
-            path + R"(: no measurements; expected lines such as {"test": "prefill", "new": 512, "ms_min": 611})");
+            path + ": no measurements" +
+            (out.others > 0 ? ", only " + std::to_string(out.others) + " lines of other tests" : std::string()) +
+            R"(; expected lines such as {"test": "prefill", "new": 512, "ms_min": 611})");
     return out;
 }

@@ -120,7 +120,7 @@ public:
 private:
     void warm_up() {
         for (int i = 0; i < 2; ++i)
-            if (!server_.ask(0, 32, 2)) throw usage_error("--url: " + server_.failure());
+            if (!server_.ask(0, 32, 2)) throw usage_error("--url: " + options_.url + ": " + server_.failure());
         for (const auto& o : out_.measured.seen) believed_.observe(o);
     }
 
@@ -213,7 +213,12 @@ struct verdict {
 
 verdict fitted(const profile& p, const profile_options& options) {
     const auto compared = compare_engines(p.measured.seen, p.measured.known);
-    if (!compared) throw usage_error(options.from + ": " + compared.error().message);
+    if (!compared) throw usage_error((options.from.empty() ? "--url" : options.from) + ": " + compared.error().message);
+    if (options.form == to_text(engine_form::roofline) && !p.measured.known.geometry)
+        throw usage_error(
+            "--form: a roofline needs the sizes of the model; expected a line "
+            R"({"test": "load", "n_params": ..., "n_layer": ..., "n_embd": ..., "n_head": ..., "n_head_kv": ..., )"
+            R"("n_vocab": ..., "size": ...} among the measurements)");
     engine_form form = compared->chosen;
     if (!options.form.empty()) {
         const auto named = std::find_if(all_engine_forms.begin(), all_engine_forms.end(),

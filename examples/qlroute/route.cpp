@@ -76,6 +76,12 @@ public:
         return recorded_->at(now + recorded_->samples()[0].at).rtt.value_or(constant_.rtt);
     }
 
+    /// 0 where none was recorded.
+    bits_per_second uplink_rate_at(seconds now) const {
+        if (recorded_ == nullptr) return bits_per_second(0);
+        return recorded_->at(now + recorded_->samples()[0].at).uplink_rate.value_or(bits_per_second(0));
+    }
+
 private:
     const trace* recorded_;
     link_state constant_;
@@ -85,18 +91,38 @@ private:
     std::size_t seen_ = 0;
 };
 
+/// What the transport adds to a request of `size` that takes `sending` from `start` on, by what was recorded:
+/// handshake, slow start, headers and losses, as at the rate that its last bits meet, or at the mean where that is
+/// higher.
+seconds beyond_serialisation(const any_transport& how, const link_history& link, scenario<> s, bits size, seconds start,
+                             seconds sending) {
+    if (!std::isfinite(sending.value())) return seconds(0);
+    const bits_per_second mean = sending > seconds(0) ? size / sending : s.uplink_rate;
+    s.uplink_rate = larger(mean, link.uplink_rate_at(start + sending));
+    return how.request_time(s, size) - cost::serialised{}.request_time(s, size);
+}
+
 /// The seconds that a decision really takes when it starts at `now`: the upload meets the rates that were recorded, an
-/// outage included; the answer streams while it is decoded. The history comes the way that the objective counted on.
-seconds latency_on_the_recorded_link(const link_history& link, const scenario<>& s, bool remote, seconds now) {
-    const bool moved = cost::kv_transfer{}(s) < cost::kv_recompute{}(s);
-    const bits history = moved ? bits() : s.unseen_history;
+/// outage included; the answer streams while it is decoded. `moved`: the history comes as a cache.
+seconds latency_on_the_recorded_link(const settings& config, const link_history& link, const scenario<>& s, bool moved,
+                                     seconds now) {
+    const bool remote = config.places[s.where].remote;
+    const auto& engine = config.engines[s.where];
     seconds at = now;
-    if (remote) at += link.transfer_time(at, s.prompt_size + history, direction::uplink) + 0.5 * s.rtt;
-    at += s.queue_delay + s.new_tokens / s.prefill_rate;
-    at += moved ? cost::kv_transfer{}(s) : positive_part(s.prefix_tokens - s.prefix_hit) / s.prefill_rate;
+    if (remote) {
+        const bits size = s.prompt_size + (moved ? bits() : s.unseen_history);
+        const seconds sending = link.transfer_time(at, size, direction::uplink);
+        at += sending + 0.5 * s.rtt + beyond_serialisation(config.transport, link, s, size, at, sending);
+    }
+    at += s.queue_delay;
+    // Missing history and new tokens are read at once.
+    const tokens missing = positive_part(s.prefix_tokens - s.prefix_hit);
+    if (moved) at += cost::kv_transfer{}(s) + engine.prefill_time(s, s.prefix_tokens, s.new_tokens);
+    else at += engine.prefill_time(s, s.prefix_tokens - missing, missing + s.new_tokens);
     const tokens one(1);
     const seconds first = at;
-    const seconds decoded = at + positive_part(s.output_tokens - one) * s.tpot;
+    const seconds decoded =
+        at + engine.decode_time(s, s.prefix_tokens + s.new_tokens, positive_part(s.output_tokens - one));
     if (!remote) return decoded - now;
     const seconds last_sent = decoded + link.transfer_time(decoded, one * s.token_size, direction::downlink);
     const seconds all_sent = first + link.transfer_time(first, s.output_tokens * s.token_size, direction::downlink);
@@ -142,7 +168,7 @@ public:
     simulation(const settings& config, const std::optional<trace>& recorded, any_rule rule, std::string name)
         : config_(config),
           link_(recorded, config),
-          route_(config.predictor, objective_of(config.weights), std::move(rule)) {
+          route_(config.predictor, objective_of(config), bound_to(config, std::move(rule))) {
         summary_.rule = std::move(name);
     }
 
@@ -163,7 +189,8 @@ public:
             scenario<> happened = choice.facts;
             happened.output_tokens = larger(token_count(reply), tokens(1));
             if (remote) happened.rtt = link_.rtt_at(now_) + config_.places[choice.where].extra_rtt;
-            const seconds latency = latency_on_the_recorded_link(link_, happened, remote, now_);
+            const bool moved = way_of(config_).moves(choice.facts);  // as the objective counted on
+            const seconds latency = latency_on_the_recorded_link(config_, link_, happened, moved, now_);
             chat.commit(choice.where, reply, now_ + latency);
 
             summary_.latencies.push_back(latency.value());
@@ -198,6 +225,10 @@ void print_json(const routed_turn& t, const settings& config, const program_obje
     row["p_success"] = t.choice.p_success();
     row["prefix_hit"] = t.choice.facts.prefix_hit.value();
     row["switched"] = t.choice.switched;
+    row["switching_by"] = nullptr;
+    const way_for_history way = way_of(config);
+    if (way(t.choice.facts) > seconds(0))
+        row["switching_by"] = way.moves(t.choice.facts) ? "kv_transfer" : "kv_recompute";
     std::cout << row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
 }
 
@@ -221,7 +252,7 @@ std::string rate_text(bits_per_second rate) { return rate > outage_rate ? to_tex
 void print_line(const routed_turn& t, const settings& config, const program_objective& objective) {
     std::string reason;
     for (const auto& [name, value] : explain(objective, t.choice.facts)) {
-        if (value < 0.005_s) continue;  // would print as 0.00
+        if (value < 0.005_s && -value < 0.005_s) continue;  // would print as 0.00
         reason += (reason.empty() ? "" : " + ") + std::string(name) + " " + fixed(value.value(), 2);
     }
     std::cout << padded(fixed(t.now.value(), 0) + " s", 7, true) << "  "
@@ -297,7 +328,7 @@ int run_route(route_options options) {
     }
     const std::string name = options.input == "-" ? "stdin" : options.input;
     std::istringstream file(options.input == "-" ? "" : read_file(options.input));
-    const auto objective = objective_of(config.weights);
+    const program_objective objective = objective_of(config);
 
     simulation ours(config, recorded, config.rule, "this configuration");
     std::vector<dialogue> kept;  // only where they are needed again

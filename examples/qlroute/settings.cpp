@@ -1,5 +1,6 @@
 #include "settings.hpp"
 
+#include "engine_file.hpp"
 #include "files.hpp"
 #include "lexical_weights.hpp"
 #include "shown.hpp"
@@ -10,6 +11,7 @@
 #include <cmath>
 #include <cstdio>
 #include <initializer_list>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -238,6 +240,41 @@ const device_preset* read_presets(section& at, endpoint& e) {
     return found;
 }
 
+/// A measured engine instead of the two speeds, which it then says itself.
+void read_engine(section& at, settings& s, endpoint& e, const std::string& config_path) {
+    s.engines.emplace_back();
+    s.requests.emplace_back();
+    const json* file = at.find("engine");
+    if (file == nullptr) return;
+    if (!file->is_string() || file->get_ref<const std::string&>().empty())
+        at.fail("engine", "expected the path of an endpoint file that qlroute profile wrote, got " + shown(*file));
+    for (const char* key : {"prefill_rate", "tpot"})
+        if (at.find(key) != nullptr)
+            at.fail(key, "the engine of " + shown(*file) + " says this; leave out the one or the other");
+    engine_file read;
+    try {
+        read = read_engine_file(beside(config_path, file->get<std::string>()));
+    } catch (const usage_error& why) {
+        at.fail("engine", why.what());
+    }
+    // For rules and messages that want one number.
+    constexpr tokens usual(512);
+    constexpr tokens one(1);
+    const scenario<> none;
+    const seconds reading = read.engine.prefill_time(none, tokens(0), usual);
+    const seconds writing = read.engine.decode_time(none, usual, one);
+    const auto complain = [&](const std::string& what, const std::string& tests) {
+        at.fail("engine", shown(*file) + ": by its figures " + what + " takes no time; measure again, with lines " +
+                              tests + " too");
+    };
+    if (!(reading > seconds(0))) complain("reading", R"({"test": "prefill"})");
+    if (!(writing > seconds(0))) complain("writing", R"({"test": "decode"})");
+    e.prefill_rate = usual / reading;
+    e.tpot = writing / one;
+    s.engines.back() = std::move(read.engine);
+    s.requests.back() = {read.request_time, read.request_time_per_size};
+}
+
 endpoint read_endpoint(section& at, settings& s, const std::string& config_path) {
     const json& name = at.need("name", "a text, such as \"phone\"");
     if (!name.is_string() || name.get_ref<const std::string&>().empty())
@@ -251,9 +288,10 @@ endpoint read_endpoint(section& at, settings& s, const std::string& config_path)
     read_ability(at, s, e, config_path);
     at.read("usual_success", e.usual_success, 0, 1);
     const device_preset* preset = read_presets(at, e);
+    read_engine(at, s, e, config_path);
     const std::string none = preset == nullptr ? "" : ", because " + std::string(preset->source) + " gives none";
-    if (preset == nullptr || !preset->prefill_rate) at.need("prefill_rate", "a rate such as \"220 tok/s\"" + none);
-    if (preset == nullptr || !preset->decode_rate) at.need("tpot", "a time per token such as \"45 ms/tok\"" + none);
+    if (e.prefill_rate == tokens_per_second(0)) at.need("prefill_rate", "a rate such as \"220 tok/s\"" + none);
+    if (e.tpot == seconds_per_token(0)) at.need("tpot", "a time per token such as \"45 ms/tok\"" + none);
     at.read("prefill_rate", e.prefill_rate);
     at.read("tpot", e.tpot);
     at.read("queue_delay", e.queue_delay);
@@ -262,6 +300,8 @@ endpoint read_endpoint(section& at, settings& s, const std::string& config_path)
     at.read("kv_capacity", e.kv_capacity);
     at.read("kv_lifetime", e.kv_lifetime);
     at.read("kv_rate", e.kv_rate);
+    if (e.kv_rate > bits_per_second(0) && e.kv_size == bits_per_token(0))
+        at.need("kv_size", "the KV cache of a token such as \"28 KiB/tok\", because there is a kv_rate");
     at.read("extra_rtt", e.extra_rtt);
     at.read("request_overhead", e.request_overhead);
     at.read("token_size", e.token_size);
@@ -291,7 +331,43 @@ link_state read_link_preset(section& at, const std::string& name) {
             .rtt = found->rtt.value_or(seconds(0))};
 }
 
-link_state read_link(section at, link_state link) {
+any_transport read_transport(section at) {
+    any_transport transport;
+    if (at.choice("type", "serialised", {"serialised", "tcp"}) == "tcp") {
+        constexpr std::pair<std::string_view, ratio> handshakes[] = {
+            {"none", cost::handshake::none},
+            {"tcp", cost::handshake::tcp},
+            {"tcp_tls12", cost::handshake::tcp_tls12},
+            {"tcp_tls13", cost::handshake::tcp_tls13},
+            {"tcp_tls13_early_data", cost::handshake::tcp_tls13_early_data},
+            {"quic", cost::handshake::quic},
+            {"quic_early_data", cost::handshake::quic_early_data}};
+        const std::string chosen =
+            at.choice("handshake", "tcp_tls13",
+                      {"none", "tcp", "tcp_tls12", "tcp_tls13", "tcp_tls13_early_data", "quic", "quic_early_data"});
+        cost::tcp how;
+        for (const auto& [name, trips] : handshakes)
+            if (chosen == name) how.handshake = trips;
+        at.read("lookup", how.lookup);
+        at.read("keep_alive", how.keep_alive);
+        double window = how.initial_window.value();
+        at.read("initial_window", window, 1, 1e6);
+        how.initial_window = window;
+        double loss = 0;
+        at.read("loss", loss, 0, 0.99);
+        how.loss = loss;
+        transport.how = how;
+    }
+    at.finish();
+    return transport;
+}
+
+/// `transport` is left alone where the section has none.
+link_state read_link(section at, link_state link, std::optional<any_transport>& transport) {
+    const auto finish = [&] {
+        if (const json* how = at.find("transport")) transport = read_transport(at.child("transport", *how));
+        at.finish();
+    };
     const std::string preset = preset_name(at, "preset");
     if (!preset.empty()) link = read_link_preset(at, preset);
     // Either rates, or a radio from which they follow.
@@ -299,7 +375,7 @@ link_state read_link(section at, link_state link) {
         at.read("uplink_rate", link.uplink_rate);
         at.read("downlink_rate", link.downlink_rate);
         at.read("rtt", link.rtt);
-        at.finish();
+        finish();
         return link;
     }
     const json& text = at.need("snr", "a ratio such as \"12 dB\"");
@@ -318,7 +394,7 @@ link_state read_link(section at, link_state link) {
         link.downlink_rate = rate(*snr, bandwidth, truncated_shannon::downlink());
     }
     at.read("rtt", link.rtt);
-    at.finish();
+    finish();
     return link;
 }
 
@@ -379,7 +455,7 @@ any_rule read_rule(section at, std::span<const endpoint> places) {
         if (small == large)
             at.fail("large", "expected another endpoint than small, got " + std::string(places[large].name));
         if (type == "fused_score") {
-            fused_score<> rule{.small = small, .large = large};
+            fused_score<expected_latency> rule{.small = small, .large = large, .latency = {}};
             double alpha = rule.alpha.value();
             at.read("alpha_per_s", alpha, 0, 1e9);
             at.read("theta", rule.theta, 0, 1);
@@ -453,10 +529,21 @@ settings usual_settings() {
                  .kv_size = 320_KiB / 1_tok,
                  .kv_lifetime = 300_s,
                  .extra_rtt = 8_ms}};
+    s.engines.resize(s.places.size());
+    s.requests.resize(s.places.size());
     return s;
 }
 
 }  // namespace
+
+seconds expected_latency::operator()(const scenario<>& s) const noexcept {
+    return cost::end_to_end(way_of(*config), engines_of(*config), config->transport)(s);
+}
+
+any_rule bound_to(const settings& config, any_rule rule) {
+    if (auto* fused = std::get_if<fused_score<expected_latency>>(&rule.rule)) fused->latency.config = &config;
+    return rule;
+}
 
 settings default_settings() {
     settings s = usual_settings();
@@ -480,6 +567,8 @@ void replace_endpoints(settings& config, const std::vector<std::string>& chosen)
         config.places.push_back({.name = config.names.back(), .abilities = one.abilities});
         if (one.calibrated) config.calibrated.emplace(one.name, *std::move(one.calibrated));
     }
+    config.engines.assign(config.places.size(), {});
+    config.requests.assign(config.places.size(), {});
     connect_curves(config);
 }
 
@@ -510,6 +599,8 @@ settings read_settings(const std::string& path) {
         if (!places->is_array() || places->empty())
             at.fail("endpoints", "expected a list of at least one endpoint, got " + shown(*places));
         s.places.clear();
+        s.engines.clear();
+        s.requests.clear();
         for (std::size_t i = 0; i < places->size(); ++i) {
             section one = at.child("endpoints", i, (*places)[i]);
             s.places.push_back(read_endpoint(one, s, path));
@@ -517,13 +608,19 @@ settings read_settings(const std::string& path) {
         if (const auto fault = fault_in(s.places)) at.fail("endpoints", fault->message);
         connect_curves(s);
     }
-    if (const json* link = at.find("link")) s.link = read_link(at.child("link", *link), s.link);
+    std::optional<any_transport> transport;
+    if (const json* link = at.find("link")) s.link = read_link(at.child("link", *link), s.link, transport);
     if (const json* estimator = at.find("rate_estimator"))
         s.estimator = read_estimator(at.child("rate_estimator", *estimator));
     if (const json* weights = at.find("weights")) s.weights = read_weights(at.child("weights", *weights));
     if (const json* rule = at.find("rule")) s.rule = read_rule(at.child("rule", *rule), s.places);
     at.read("expected_output", s.expected_output, 1'000'000_tok);
     at.read("turn_interval", s.turn_interval, 24_h);
+    if (const json* how = at.find("transport")) {
+        if (transport) at.fail("transport", "found here and in link; expected it once");
+        transport = read_transport(at.child("transport", *how));
+    }
+    if (transport) s.transport = *transport;
     at.finish();
     return s;
 }

@@ -8,14 +8,25 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
+struct settings;
+
+/// Seconds until the answer is complete, as the terms of the cost count them, without weights: for fused_score.
+struct expected_latency {
+    const settings* config = nullptr;  // that bound_to() names
+
+    qlroute::seconds operator()(const qlroute::scenario<>& s) const noexcept;
+};
+
 /// One of the rules, chosen at run time.
 struct any_rule {
-    std::variant<qlroute::lowest_cost<>, qlroute::fused_score<>, qlroute::score_threshold, qlroute::always,
-                 qlroute::random_rate>
+    std::variant<qlroute::lowest_cost<>, qlroute::fused_score<expected_latency>, qlroute::score_threshold,
+                 qlroute::always, qlroute::random_rate>
         rule;
 
     auto operator()(const auto& candidates, const qlroute::session& chat) const noexcept {
@@ -68,23 +79,33 @@ struct term_weights {
     double downlink = 1;
 };
 
-/// The objective of the program. History is recomputed, or moved where an endpoint has a kv_rate and that is faster.
-inline auto objective_of(const term_weights& w) {
-    using namespace qlroute::cost;
-    return w.quality_loss * quality_loss{} + w.uplink * uplink{} + w.queueing * queueing{} +
-           w.switching * switching{cheapest_of{kv_recompute{}, kv_transfer{}}} + w.prefill * prefill{} +
-           w.decode * decode{} + w.downlink * downlink{};
-}
-using program_objective = decltype(objective_of({}));
+/// One of the transports, chosen at run time.
+struct any_transport {
+    std::variant<qlroute::cost::serialised, qlroute::cost::tcp> how;
+
+    qlroute::seconds request_time(const qlroute::scenario<>& s, qlroute::bits size) const {
+        return std::visit([&](const auto& one) -> qlroute::seconds { return one.request_time(s, size); }, how);
+    }
+};
+
+/// What a server takes for a request beside reading and writing, by its endpoint file. Nothing prices it yet: it is to
+/// become endpoint::request_time and endpoint::request_time_per_size where read_endpoint() fills it in.
+struct request_cost {
+    qlroute::seconds fixed{};
+    qlroute::quantity<qlroute::dim::time - qlroute::dim::data> per_size{};
+};
 
 /// Defaults are those of a run without a configuration file: see docs/program.md for where the figures come from.
 struct settings {
     std::deque<std::string> names;  // what endpoint::name views
     std::vector<qlroute::endpoint> places;
-    calibrated_endpoints calibrated;  // those of `places` whose ability is an endpoint file
+    std::vector<qlroute::cost::any_engine> engines;  // one a place; linear_rate where none was measured
+    std::vector<request_cost> requests;              // one a place
+    calibrated_endpoints calibrated;                 // those of `places` whose ability is an endpoint file
     qlroute::link_state link{.uplink_rate = qlroute::bits_per_second(10e6),
                              .downlink_rate = qlroute::bits_per_second(40e6),
                              .rtt = qlroute::seconds(0.05)};
+    any_transport transport;
     any_estimator estimator = qlroute::last_value{};
     term_weights weights;
     any_rule rule{qlroute::lowest_cost<>{qlroute::seconds(0.15)}};
@@ -92,6 +113,40 @@ struct settings {
     qlroute::tokens expected_output{200};
     qlroute::seconds turn_interval{30};
 };
+
+/// How long the endpoints read and write. `config` must stay where it is, as for all that follows.
+using program_engines = qlroute::cost::by_endpoint<std::span<const qlroute::cost::any_engine>>;
+inline program_engines engines_of(const settings& config) {
+    return program_engines(std::span<const qlroute::cost::any_engine>(config.engines));
+}
+
+/// How the history gets to an endpoint: recomputed, or moved where it has a kv_rate and that is faster.
+struct way_for_history {
+    qlroute::cost::kv_recompute<program_engines, any_transport> recompute;
+
+    qlroute::seconds operator()(const qlroute::scenario<>& s) const {
+        return moves(s) ? qlroute::cost::kv_transfer{}(s) : recompute(s);
+    }
+    bool moves(const qlroute::scenario<>& s) const {
+        return s.kv_rate > qlroute::bits_per_second(0) && qlroute::cost::kv_transfer{}(s) < recompute(s);
+    }
+};
+inline way_for_history way_of(const settings& config) { return {{engines_of(config), config.transport}}; }
+
+/// The objective of the program.
+inline auto objective_of(const settings& config) {
+    using namespace qlroute::cost;
+    const term_weights& w = config.weights;
+    const program_engines engines = engines_of(config);
+    return w.quality_loss * quality_loss{} + w.uplink * uplink{config.transport} + w.queueing * queueing{} +
+           w.switching * switching{way_of(config)} + w.prefill * prefill{engines} + w.decode * decode{engines} +
+           w.downlink * downlink{engines};
+}
+auto objective_of(settings&&) = delete;
+using program_objective = decltype(objective_of(std::declval<const settings&>()));
+
+/// The rule with what it reads of the configuration.
+any_rule bound_to(const settings& config, any_rule rule);
 
 /// `chosen` instead of the endpoints: their names and abilities, and nothing else that a decision needs. Throws
 /// usage_error if two have one name, or if the predictor is not `response`.

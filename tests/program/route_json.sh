@@ -14,7 +14,7 @@ adds_up() {
                 rest = substr(rest, RSTART + RLENGTH);
             }
             if (keys != "id turn endpoint total_s breakdown quality_loss uplink queueing switching prefill decode " \
-                        "downlink p_success prefix_hit switched ") bad("its keys are " keys);
+                        "downlink p_success prefix_hit switched switching_by ") bad("its keys are " keys);
             if (!match($0, /"total_s":[-+0-9.e]+/)) { bad("no total_s"); next; }
             total = substr($0, RSTART + 10, RLENGTH - 10) + 0;
             if (!match($0, /"breakdown":\{[^}]*\}/)) { bad("no breakdown"); next; }
@@ -29,6 +29,8 @@ adds_up() {
             if (!match($0, /"p_success":[0-9.e-]+/)) { bad("no p_success"); next; }
             p = substr($0, RSTART + 12, RLENGTH - 12) + 0;
             if (p < 0 || p > 1) bad("p_success is " p);
+            way = $0 ~ /"switching":0\.0,/ ? "null" : "\"kv_recompute\"";
+            if (!index($0, "\"switching_by\":" way "}")) bad("expected switching_by " way);
         }' out | head -n 3)
     equal "sums and keys of $1" "" "$complaints"
 }
@@ -82,8 +84,22 @@ printf '%s\n' '{"id":"a","turns":["1234","5678"],"assistant_ref":["1234567890123
 runs 0 -- route --json --config one.json reply.jsonl
 equal "history with and without a recorded reply" "0.0 11.0 0.0 51.0 0.0 51.0" "$(values prefix_hit | in_one_line)"
 equal "prefill of one token at 100 tok/s" "0.01" "$(values prefill | sort -u)"
-equal "decode of 50 tokens at 10 ms" "0.5" "$(values decode | sort -u)"
+equal "decode of 50 tokens at 10 ms, the first with the prompt" "0.49" "$(values decode | sort -u)"
 equal "a local endpoint has no link" "0.0" "$( (values uplink; values downlink) | sort -u)"
+
+# What switching costs, and which way is the cheapest: 201 tokens at 100 tok/s, or 3 of 1 Mbit at 1 Mbit/s. Without a
+# kv_rate there is no cache to move, however small it is.
+printf '%s' '{"endpoints":[{"name":"short","context_window":"300 tok","prefill_rate":"1000 tok/s","tpot":"1 ms/tok"},
+    {"name":"slow","prefill_rate":"100 tok/s","tpot":"30 ms/tok"}]}' >recompute.json
+runs 0 -- route --json --config recompute.json <(echo '{"id":"a","turns":["x","y"]}')
+equal "a history that is read again" "0 2.01" "$(values switching | awk '{ printf "%.9g\n", $1 }' | in_one_line)"
+equal "how" "null kv_recompute" "$(values switching_by | in_one_line)"
+printf '%s' '{"endpoints":[{"name":"a","prefill_rate":"0.1 tok/s","tpot":"1 s/tok","context_window":"4 tok"},
+    {"name":"b","prefill_rate":"0.1 tok/s","tpot":"1 s/tok","kv_size":"1 Mbit/tok","kv_rate":"1 Mbit/s",
+    "queue_delay":"1 s"}],"expected_output":"2 tok"}' >move.json
+runs 0 -- route --json --config move.json <(echo '{"id":"a","turns":["1234","5678"]}')
+equal "a cache that is moved" "0.0 3.0" "$(values switching | in_one_line)"
+equal "how" "null kv_transfer" "$(values switching_by | in_one_line)"
 
 # p_success is that of the chosen endpoint.
 printf '%s\n' '{"predictor":{"type":"constant"},"rule":{"type":"always","endpoint":"edge"}}' >constant.json

@@ -67,6 +67,11 @@ has_turns() {
     equal "turns of $2" "$1" "$(grep -c '^{"id":' out)"
 }
 
+# not_finite: how many turns of out have a cost that is no number.
+not_finite() {
+    sed 's/"switching_by":null//' out | grep -c null
+}
+
 # equal WHAT EXPECTED FOUND
 equal() {
     [ "$2" = "$3" ] || wrong "$1" "$2" "$3"
