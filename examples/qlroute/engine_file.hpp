@@ -15,7 +15,7 @@ struct engine_file {
     qlroute::cost::any_engine engine;
     // What the server takes for a request beside reading and writing.
     qlroute::seconds request_time{};
-    qlroute::quantity<qlroute::dim::time - qlroute::dim::data> request_time_per_size{};
+    qlroute::seconds_per_bit request_time_per_size{};
 };
 
 /// Throws usage_error naming the file, the key and what was expected.

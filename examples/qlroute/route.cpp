@@ -187,7 +187,8 @@ public:
             const message& reply = talk.messages().back();
             const bool remote = config_.places[choice.where].remote;
             scenario<> happened = choice.facts;
-            happened.output_tokens = larger(token_count(reply), tokens(1));
+            const ratio per_token = config_.places[choice.where].tokenizer_ratio;
+            happened.output_tokens = larger(per_token * token_count(reply), tokens(1));
             if (remote) happened.rtt = link_.rtt_at(now_) + config_.places[choice.where].extra_rtt;
             const bool moved = way_of(config_).moves(choice.facts);  // as the objective counted on
             const seconds latency = latency_on_the_recorded_link(config_, link_, happened, moved, now_);

@@ -240,10 +240,9 @@ const device_preset* read_presets(section& at, endpoint& e) {
     return found;
 }
 
-/// A measured engine instead of the two speeds, which it then says itself.
+/// A measured engine instead of the two speeds, which it then says itself, and what its server takes for a request.
 void read_engine(section& at, settings& s, endpoint& e, const std::string& config_path) {
     s.engines.emplace_back();
-    s.requests.emplace_back();
     const json* file = at.find("engine");
     if (file == nullptr) return;
     if (!file->is_string() || file->get_ref<const std::string&>().empty())
@@ -257,7 +256,7 @@ void read_engine(section& at, settings& s, endpoint& e, const std::string& confi
     } catch (const usage_error& why) {
         at.fail("engine", why.what());
     }
-    // For rules and messages that want one number.
+    // One number each, for fault_in(): nothing is priced by them.
     constexpr tokens usual(512);
     constexpr tokens one(1);
     const scenario<> none;
@@ -272,7 +271,8 @@ void read_engine(section& at, settings& s, endpoint& e, const std::string& confi
     e.prefill_rate = usual / reading;
     e.tpot = writing / one;
     s.engines.back() = std::move(read.engine);
-    s.requests.back() = {read.request_time, read.request_time_per_size};
+    e.request_time = read.request_time;
+    e.request_time_per_size = read.request_time_per_size;
 }
 
 endpoint read_endpoint(section& at, settings& s, const std::string& config_path) {
@@ -530,7 +530,6 @@ settings usual_settings() {
                  .kv_lifetime = 300_s,
                  .extra_rtt = 8_ms}};
     s.engines.resize(s.places.size());
-    s.requests.resize(s.places.size());
     return s;
 }
 
@@ -568,7 +567,6 @@ void replace_endpoints(settings& config, const std::vector<std::string>& chosen)
         if (one.calibrated) config.calibrated.emplace(one.name, *std::move(one.calibrated));
     }
     config.engines.assign(config.places.size(), {});
-    config.requests.assign(config.places.size(), {});
     connect_curves(config);
 }
 
@@ -600,7 +598,6 @@ settings read_settings(const std::string& path) {
             at.fail("endpoints", "expected a list of at least one endpoint, got " + shown(*places));
         s.places.clear();
         s.engines.clear();
-        s.requests.clear();
         for (std::size_t i = 0; i < places->size(); ++i) {
             section one = at.child("endpoints", i, (*places)[i]);
             s.places.push_back(read_endpoint(one, s, path));

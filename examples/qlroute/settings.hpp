@@ -88,19 +88,11 @@ struct any_transport {
     }
 };
 
-/// What a server takes for a request beside reading and writing, by its endpoint file. Nothing prices it yet: it is to
-/// become endpoint::request_time and endpoint::request_time_per_size where read_endpoint() fills it in.
-struct request_cost {
-    qlroute::seconds fixed{};
-    qlroute::quantity<qlroute::dim::time - qlroute::dim::data> per_size{};
-};
-
 /// Defaults are those of a run without a configuration file: see docs/program.md for where the figures come from.
 struct settings {
     std::deque<std::string> names;  // what endpoint::name views
     std::vector<qlroute::endpoint> places;
     std::vector<qlroute::cost::any_engine> engines;  // one a place; linear_rate where none was measured
-    std::vector<request_cost> requests;              // one a place
     calibrated_endpoints calibrated;                 // those of `places` whose ability is an endpoint file
     qlroute::link_state link{.uplink_rate = qlroute::bits_per_second(10e6),
                              .downlink_rate = qlroute::bits_per_second(40e6),

@@ -127,9 +127,11 @@ equal "where" "x y" "$(values endpoint | in_one_line)"
 equal "prefill by two engines" "0.8566 5.12" "$(values prefill | awk '{ printf "%.9g\n", $1 }' | in_one_line)"
 equal "the history of 700 tokens, read again" "0 7" "$(values switching | awk '{ printf "%.9g\n", $1 }' | in_one_line)"
 equal "how" "null kv_recompute" "$(values switching_by | in_one_line)"
+# Its server takes 3 ms for a request, and 1 ns for each of the 2402 B.
+equal "what servers take beside" "0.003002402 100" "$(values queueing | awk '{ printf "%.9g\n", $1 }' | in_one_line)"
 # As recorded: 0.8566 s, and 100 s + 1212 tokens at 10 ms, each with the 99 or 0 tokens of the answer after its first.
 runs 0 -- route --config beside/config.json --compare long.jsonl
-first=$(by_hand 'reading(0, 600) + writing(600, 99)')
+first=$(by_hand 'reading(0, 600) + writing(600, 99) + 0.003')
 grep -Eq "^  this configuration +2 +$(by_hand "($first + 112.12) / 2" | awk '{ printf "%.2f", $1 }') s +112\.12 s" out ||
     wrong "latency by engines" "112.12 s at most" "$(grep 'this configuration' out)"
 # History that is read together with what is new: not 5 batches and 1, but the batches of 1212 tokens.
