@@ -74,7 +74,8 @@ public:
         std::vector<std::size_t> histories{0};
         const std::size_t room =
             server_.context() == 0 ? 4096 : server_.context() - std::min<std::size_t>(server_.context(), 700);
-        for (const std::size_t p : {128, 512, 1024, 2048, 4096, 8192, 16384})
+        constexpr std::size_t longer[] = {128, 512, 1024, 2048, 4096, 8192, 16384};
+        for (const std::size_t p : longer)
             if (p <= room) histories.push_back(p);
         for (std::size_t h = 0; h < histories.size(); ++h) {
             // Each history may take an equal part of what is left; a long one that does not fit into it ends the round.
