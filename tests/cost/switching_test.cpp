@@ -169,6 +169,14 @@ TEST_CASE_TEMPLATE("the cheapest of three ways is the least, in any order", Rep,
     CHECK(equals<Rep>(cheapest_of{kv_recompute{}, kv_transfer{}, courier{}}(s), 25_ms));
 }
 
+TEST_CASE_TEMPLATE("an endpoint that nobody can move a cache to does not get it for nothing", Rep, QLROUTE_TEST_REPS) {
+    auto s = round_facts();
+    s.kv_rate = 0_bps;
+    s.kv_size = 0_bit / 1_tok;  // as an endpoint is that says nothing of its cache
+    const cost::switching way{cost::cheapest_of{cost::kv_recompute{}, cost::kv_transfer{}}};
+    CHECK(equals<Rep>(way(filled<Rep>(s)), 500_ms));
+}
+
 TEST_CASE("switching costs while compiling") {
     static_assert(recompute(round_facts()) == 500_ms);
     static_assert(std::same_as<cost::cost_of<cost::switching<>>, seconds>);

@@ -37,6 +37,13 @@ TEST_CASE("each wrong member of an endpoint is named, with what was expected") {
     e.kv_lifetime = 0_s;
     CHECK(complaint(e).find("kv_lifetime must be more than 0") != std::string::npos);
     e = phone;
+    e.kv_rate = 1_Gbps;
+    e.kv_size = {};
+    CHECK(complaint(e).find("kv_size must be more than 0 where kv_rate is") != std::string::npos);
+    e = phone;
+    e.tokenizer_ratio = 0;
+    CHECK(complaint(e).find("tokenizer_ratio must be more than 0") != std::string::npos);
+    e = phone;
     e.usual_success = 1.5;
     CHECK(complaint(e).find("usual_success must be between 0 and 1, got 1.5") != std::string::npos);
     e = phone;

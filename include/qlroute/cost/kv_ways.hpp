@@ -23,7 +23,7 @@ struct kv_restore {
 
     constexpr auto operator()(const auto& s) const {
         const auto restored = positive_part(smaller(s.prefix_saved, s.prefix_tokens) - s.prefix_hit);
-        return detail::moving(restored * s.kv_size, rate) + detail::sending_history(s, how) +
+        return detail::moving(restored, s.kv_size, rate) + detail::sending_history(s, how) +
                detail::reading_history(s, engine, s.prefix_hit + restored);
     }
 };
@@ -69,7 +69,7 @@ struct kv_split {
 private:
     constexpr auto reading(const auto& s, const auto& read) const { return engine.prefill_time(s, s.prefix_hit, read); }
     constexpr auto moving(const auto& s, const auto& read) const {
-        return detail::moving((detail::missing_prefix(s) - read) * s.kv_size, s.kv_rate);
+        return detail::moving(detail::missing_prefix(s) - read, s.kv_size, s.kv_rate);
     }
 };
 template <class Engine>

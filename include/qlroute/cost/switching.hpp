@@ -42,10 +42,12 @@ constexpr auto reading_history(const auto& s, const Engine& engine, const auto& 
                engine.prefill_time(s, s.prefix_tokens, s.new_tokens);
 }
 
-/// The size over the rate; a rate of 0 means that there is no way, and costs as much as 1e-9 bit/s would.
-constexpr auto moving(const auto& size, const auto& rate) {
+/// Time to move the KV cache of so many tokens. A rate of 0 means that there is no way: it costs as much as 1e-9 bit/s
+/// would, for a cache of at least a bit a token, so that no way is never free where the size is not known.
+constexpr auto moving(const auto& count, const auto& kv_size, const auto& rate) {
     constexpr bits_per_second no_way(1e-9);
-    return size / larger(rate, no_way);
+    constexpr bits_per_token least(1);
+    return count * larger(kv_size, least) / larger(rate, no_way);
 }
 
 }  // namespace detail
@@ -89,8 +91,8 @@ struct kv_transfer {
     bits_per_second codec_rate{std::numeric_limits<double>::infinity()};  ///< > 0
 
     constexpr auto operator()(const auto& s) const {
-        const auto size = detail::missing_prefix(s) * s.kv_size;
-        return detail::moving(size, compression * s.kv_rate) + size / codec_rate;
+        const auto missing = detail::missing_prefix(s);
+        return detail::moving(missing, s.kv_size, compression * s.kv_rate) + missing * s.kv_size / codec_rate;
     }
 };
 

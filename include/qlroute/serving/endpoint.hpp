@@ -106,6 +106,8 @@ inline std::optional<error> fault_in(const endpoint& e) {
         if (!in_range) return complaint(member, zero_allowed ? "0 or more" : "more than 0", value);
         if (!infinity_allowed && std::isinf(value)) return complaint(member, "finite", value);
     }
+    if (e.kv_rate > bits_per_second(0) && e.kv_size == bits_per_token(0))
+        return complaint("kv_size", "more than 0 where kv_rate is", 0);
     if (!std::isfinite(e.ability)) return complaint("ability", "finite", e.ability);
     if (e.abilities.size > ability_vector::most)
         return complaint("abilities.size", "at most 16", static_cast<double>(e.abilities.size));
