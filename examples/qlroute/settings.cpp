@@ -302,6 +302,11 @@ endpoint read_endpoint(section& at, settings& s, const std::string& config_path)
     at.read("kv_rate", e.kv_rate);
     if (e.kv_rate > bits_per_second(0) && e.kv_size == bits_per_token(0))
         at.need("kv_size", "the KV cache of a token such as \"28 KiB/tok\", because there is a kv_rate");
+    at.read("kv_rollback", e.kv_rollback);
+    at.read("keeps_reply_tokens", e.keeps_reply_tokens);
+    double tokenizer_ratio = e.tokenizer_ratio.value();
+    at.read("tokenizer_ratio", tokenizer_ratio, 0.01, 100);
+    e.tokenizer_ratio = tokenizer_ratio;
     at.read("extra_rtt", e.extra_rtt);
     at.read("request_overhead", e.request_overhead);
     at.read("token_size", e.token_size);

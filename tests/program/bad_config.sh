@@ -80,6 +80,11 @@ config_fails "$(with_endpoint '"remote":"yes"')" 'endpoints[0].remote: expected 
 config_fails "$(with_endpoint '"available":1')" 'endpoints[0].available: expected true or false, got 1'
 config_fails "$(with_endpoint '"resends_history":null')" \
     'endpoints[0].resends_history: expected true or false, got null'
+config_fails "$(with_endpoint '"keeps_reply_tokens":"no"')" \
+    'endpoints[0].keeps_reply_tokens: expected true or false, got "no"'
+config_fails "$(with_endpoint '"tokenizer_ratio":0')" \
+    'endpoints[0].tokenizer_ratio: expected a number from 0.01 to 100, got 0'
+config_fails "$(with_endpoint '"kv_rollback":"-1 tok"')" 'endpoints[0].kv_rollback: must not be negative'
 config_fails "$(with_endpoint '"ability":"huge"')" \
     'endpoints[0].ability: expected small, medium, large, frontier or a number from 0 to 3, the path of an endpoint file (.json), or a known model (nearest are '
 grep -qF '; qlroute models lists all), got "huge"' err || wrong "the message of huge" "where the models are" "$(shortened err)"

@@ -87,6 +87,16 @@ equal "prefill of one token at 100 tok/s" "0.01" "$(values prefill | sort -u)"
 equal "decode of 50 tokens at 10 ms, the first with the prompt" "0.49" "$(values decode | sort -u)"
 equal "a local endpoint has no link" "0.0" "$( (values uplink; values downlink) | sort -u)"
 
+# What an endpoint does to tokens: 11 of history, 10 of them its reply; twice as many by its own count.
+printf '%s\n' '{"endpoints":[{"name":"x","prefill_rate":"100 tok/s","tpot":"10 ms/tok","keeps_reply_tokens":false}]}' >again.json
+runs 0 -- route --json --config again.json <(head -n 1 reply.jsonl)
+equal "a reply that is tokenized again is not cached" "0.0 1.0" "$(values prefix_hit | in_one_line)"
+equal "and is read again" "0 0.1" "$(values switching | awk '{ printf "%.9g\n", $1 }' | in_one_line)"
+printf '%s\n' '{"endpoints":[{"name":"x","prefill_rate":"100 tok/s","tpot":"10 ms/tok","tokenizer_ratio":2}]}' >twice.json
+runs 0 -- route --json --config twice.json <(head -n 1 reply.jsonl)
+equal "tokens of its own" "0.0 22.0" "$(values prefix_hit | in_one_line)"
+equal "a prefill of two of them" "0.02" "$(values prefill | sort -u)"
+
 # What switching costs, and which way is the cheapest: 201 tokens at 100 tok/s, or 3 of 1 Mbit at 1 Mbit/s. Without a
 # kv_rate there is no cache to move, however small it is.
 printf '%s' '{"endpoints":[{"name":"short","context_window":"300 tok","prefill_rate":"1000 tok/s","tpot":"1 ms/tok"},
