@@ -124,6 +124,13 @@ void conversation::answer(const std::optional<std::string>& text, qlroute::token
     said_.push_back({qlroute::role::assistant, text.value_or(""), text ? qlroute::tokens() : length});
 }
 
+void conversation::unfold(const dialogue& all, qlroute::tokens length) {
+    for (std::size_t i = 0; i < all.turns.size(); ++i) {
+        say(all.turns[i]);
+        if (i + 1 < all.turns.size()) answer(all.turns[i].reply, length);
+    }
+}
+
 const std::vector<qlroute::message>& conversation::messages() {
     views_.clear();
     for (const spoken& one : said_) views_.push_back({one.from, one.text, one.size});

@@ -54,6 +54,8 @@ public:
     void say(const user_turn& turn);
     /// The answer, by its text or, where that is not known, by its length.
     void answer(const std::optional<std::string>& text, qlroute::tokens length);
+    /// All moves of a dialogue, and all answers but the last, which is still to be given.
+    void unfold(const dialogue& all, qlroute::tokens length);
     /// Everything said so far. Valid until the next call of say() or answer().
     const std::vector<qlroute::message>& messages();
 

@@ -22,12 +22,8 @@ int run_score(score_options options) {
     const std::string name = options.input == "-" ? "stdin" : options.input;
     std::istringstream file(options.input == "-" ? "" : read_file(options.input));
     const std::size_t bad = read_dialogues(options.input == "-" ? std::cin : file, name, [&](const dialogue& one) {
-        // Of the last turn, in view of the dialogue before it.
         conversation talk;
-        for (std::size_t i = 0; i < one.turns.size(); ++i) {
-            talk.say(one.turns[i]);
-            if (i + 1 < one.turns.size()) talk.answer(one.turns[i].reply, config.expected_output);
-        }
+        talk.unfold(one, config.expected_output);  // the last turn, in view of the dialogue before it
         const auto difficulty = config.predictor(talk.messages());
         ordered_json row{{"id", one.id}, {"p_success", ordered_json::object()}};
         for (const auto& place : config.places) row["p_success"][std::string(place.name)] = difficulty(place);

@@ -47,10 +47,7 @@ int run_thresholds(const thresholds_options& options) {
     std::istringstream file(options.rows == "-" ? "" : read_file(options.rows));
     const std::size_t bad = read_dialogues(options.rows == "-" ? std::cin : file, name, [&](const dialogue& one) {
         conversation talk;
-        for (std::size_t i = 0; i < one.turns.size(); ++i) {
-            talk.say(one.turns[i]);
-            if (i + 1 < one.turns.size()) talk.answer(one.turns[i].reply, tokens(200));
-        }
+        talk.unfold(one, tokens(200));
         const auto difficulty = predictor(talk.messages());
         p_small.push_back(small.success(difficulty));
         p_large.push_back(large.success(difficulty));
