@@ -40,11 +40,10 @@ constexpr tokens after_cut(tokens size, tokens rollback) noexcept {
                                                               seconds now) noexcept {
     if (now - held.last_used > place.kv_lifetime) return {};
     dialogue_prefix cached = place.keeps_reply_tokens ? held.cached : held.before_reply;
-    const auto shortened = [&cached](tokens size) {
-        if (size < cached.size) cached = {size, size / cached.size * cached.text};
-    };
-    if (held.cut_back) shortened(detail::after_cut(cached.size, place.kv_rollback / place.tokenizer_ratio));
-    if (place.kv_capacity != tokens(0)) shortened(place.kv_capacity / place.tokenizer_ratio);
+    tokens left = cached.size;
+    if (held.cut_back) left = detail::after_cut(left, place.kv_rollback / place.tokenizer_ratio);
+    if (place.kv_capacity != tokens(0)) left = smaller(left, place.kv_capacity / place.tokenizer_ratio);
+    if (left < cached.size) cached = {left, left / cached.size * cached.text};
     return cached;
 }
 

@@ -33,13 +33,8 @@ struct priced_endpoints {
 
     constexpr std::size_t size() const noexcept { return places.size(); }
 
-    // Inlined into a rule that compares costs alone, this computes no more than the cost. GCC 12 does so by itself and
-    // is slower when told to; Clang 14 and 16 have to be told (docs/dead-ends.md).
-#if defined(__clang__)
-    [[gnu::always_inline]]
-#endif
-    constexpr value_type
-    operator[](std::size_t i) const noexcept {
+    // Inlined into a rule that compares costs alone, this computes no more than the cost; compilers have to be told.
+    [[gnu::always_inline]] constexpr value_type operator[](std::size_t i) const noexcept {
         const scenario<> facts = facts_for(places[i], chat.held_by(i), question, link, difficulty(places[i]), i);
         const bool switched = chat.where() != session::nowhere && chat.where() != i;
         return {i, objective(facts), facts, can_serve(places[i], question), switched};
