@@ -94,5 +94,6 @@ TEST_CASE("where more tokens are read faster, padding says how many") {
     // A prompt of 575 is 512 and 63: one more is cheaper. And where nobody may add so many, nothing is advised.
     CHECK(cost::cheapest_padding(kinked, scenario<>{}, 0_tok, 575_tok).added == 1_tok);
     CHECK(cost::cheapest_padding(kinked, scenario<>{}, 4096_tok, 32_tok, 1_tok).added == 0_tok);
+    CHECK(cost::cheapest_padding(cost::batched{}, scenario<>{}, 0_tok, 32_tok).added == 0_tok);  // nothing to save
     CHECK(allocations.load() == before);
 }

@@ -79,6 +79,14 @@ TEST_CASE("a kept connection loses half of its window with each timeout of silen
     CHECK(arrives(how, 32_kB, 30_s).value() == doctest::Approx(0.354));    // 4, 8 and 16, then 4
 }
 
+TEST_CASE("a new connection starts with the first window, however far the last one had come") {
+    auto how = simple;
+    how.window = 32;
+    how.keep_alive = 0_s;
+    how.handshake = cost::handshake::none;
+    CHECK(arrives(how, 32_kB, 100_ms).value() == doctest::Approx(0.354));  // 4, 8 and 16, then 4
+}
+
 TEST_CASE("published one-way delays of a warm connection are met") {
     // Ten segments of 1448 bytes; 30 Mbit/s and 50 ms, 5 Mbit/s and 60 ms.
     const cost::tcp plain{.keep_alive = 60_s, .segment_overhead = 0_bit};

@@ -116,6 +116,20 @@ TEST_CASE("the simplest form within two percent of the best is chosen") {
     CHECK(linear->chosen == engine_form::linear_rate);
 }
 
+TEST_CASE("a table that is better by less than two percent is not worth it") {
+    // Three percent more behind long histories: a table sees it, a formula does not.
+    auto seen = measured(truth);
+    for (auto& o : seen)
+        if (o.cached >= 1024_tok) o.time = 1.03 * o.time;
+    const auto all = compare_engines(seen);
+    REQUIRE(all);
+    const double formula = of(*all, engine_form::batched).reading.mean;
+    const double table = of(*all, engine_form::profiled).reading.mean;
+    CHECK(table < formula);
+    CHECK(formula < table + 0.02);
+    CHECK(all->chosen == engine_form::batched);
+}
+
 TEST_CASE("a roofline gets its rates from the times, given the sizes of the model") {
     const cost::roofline machine{.parameters = 1e9,
                                  .layers = 20,

@@ -93,6 +93,14 @@ TEST_CASE("ten thousand turns of one kind leave what is known of other kinds as 
     CHECK(off(learner, truth, 500_tok, 100_tok) == doctest::Approx(1).epsilon(0.05));
 }
 
+TEST_CASE("after ten thousand turns of one size, one odd timing does not change what is believed of other sizes") {
+    online_engine learner(truth);
+    for (int i = 0; i < 10'000; ++i) learner.observe_prefill(500_tok, 100_tok, reading(truth, 500_tok, 100_tok));
+    learner.observe_prefill(520_tok, 101_tok, 1.2 * reading(truth, 520_tok, 101_tok));
+    CHECK(off(learner, truth, 4000_tok, 500_tok) < 0.15);
+    CHECK(off(learner, truth, 0_tok, 100_tok) < 0.15);
+}
+
 TEST_CASE("one step is that of recursive least squares") {
     // One figure matters: 2 s for 1000 tokens of 1 ms, spread 1, noise 1, nothing forgotten: x = 1000 / 2 s = 500,
     // P = 1e-6, k = 1e-6 * 500 / (1 + 500 * 1e-6 * 500) = 4e-4, w = 1e-3 + 4e-4 (1 - 500 * 1e-3) = 1.2e-3.

@@ -76,7 +76,10 @@ TEST_CASE("a server's own time for a request waits before it starts, by what it 
 TEST_CASE("a target that makes more tokens of the same text counts in its own") {
     endpoint finer = edge;
     finer.tokenizer_ratio = 1.25;
-    const auto s = facts_for(finer, holding(600_tok, 3000_B), question, radio, 1);
+    auto held = holding(600_tok, 3000_B);
+    held.saved = {800_tok, 3200_B};
+    const auto s = facts_for(finer, held, question, radio, 1);
+    CHECK(s.prefix_saved == 1000_tok);
     CHECK(s.new_tokens == 62.5_tok);
     CHECK(s.prefix_tokens == 1250_tok);
     CHECK(s.prefix_hit == 750_tok);
