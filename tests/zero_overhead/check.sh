@@ -16,8 +16,9 @@ here=$(dirname "${BASH_SOURCE[0]}")
 build=$(mktemp -d) || exit 1
 trap 'rm -rf "$build"' EXIT
 
-# No contraction: where the machine has a fused multiply-add, two spellings could be fused differently.
-compile=("$@" -std=c++20 -O2 -DNDEBUG -ffp-contract=off)
+# No contraction: where the machine has a fused multiply-add, two spellings could be fused differently. No packing of
+# scalars into vectors either: what it takes apart and puts together again is counted, what it saves is not.
+compile=("$@" -std=c++20 -O2 -DNDEBUG -ffp-contract=off -fno-tree-slp-vectorize)
 for name in expression by_hand same; do
     "${compile[@]}" -c "$here/$name.cpp" -o "$build/$name.o" || exit 1
 done
