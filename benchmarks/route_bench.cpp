@@ -73,21 +73,27 @@ std::vector<situation> some_situations() {
     return all;
 }
 
+/// One decision after another, a situation each, with its allocations counted.
+template <class Situation>
+void decide_repeatedly(benchmark::State& state, const auto& decide, const std::vector<Situation>& situations) {
+    const std::size_t before = allocations;
+    std::size_t k = 0;
+    for (auto _ : state) {
+        auto choice = decide(situations[k++ % situations.size()]);
+        benchmark::DoNotOptimize(choice);
+    }
+    const auto counted = static_cast<double>(allocations - before);
+    state.counters["allocations/decision"] = benchmark::Counter(counted, benchmark::Counter::kAvgIterations);
+}
+
 void route_one_turn(benchmark::State& state) {
     const auto count = static_cast<std::size_t>(state.range(0));
     const auto places = some_places(count);
     const session chat = some_chat(count);
     const auto situations = some_situations();
     const router route{constant_difficulty{}, objective, lowest_cost{150_ms}};
-    const std::size_t before = allocations;
-    std::size_t k = 0;
-    for (auto _ : state) {
-        const situation& now = situations[k++ % situations.size()];
-        auto choice = route(chat, now.question, places, now.link);
-        benchmark::DoNotOptimize(choice);
-    }
-    const auto counted = static_cast<double>(allocations - before);
-    state.counters["allocations/decision"] = benchmark::Counter(counted, benchmark::Counter::kAvgIterations);
+    decide_repeatedly(
+        state, [&](const situation& now) { return route(chat, now.question, places, now.link); }, situations);
 }
 
 // --- the same with doubles -----------------------------------------------------------------------
@@ -248,15 +254,9 @@ void by_hand(benchmark::State& state) {
         if (a.where != b.where || a.cost.value() != b.cost) return state.SkipWithError("the two disagree");
     }
 
-    const std::size_t before = allocations;
-    std::size_t k = 0;
-    for (auto _ : state) {
-        const auto& [question, link] = situations[k++ % situations.size()];
-        auto choice = decide_by_hand(places, held, chat.where(), question, link);
-        benchmark::DoNotOptimize(choice);
-    }
-    const auto counted = static_cast<double>(allocations - before);
-    state.counters["allocations/decision"] = benchmark::Counter(counted, benchmark::Counter::kAvgIterations);
+    decide_repeatedly(
+        state, [&](const auto& now) { return decide_by_hand(places, held, chat.where(), now.first, now.second); },
+        situations);
 }
 
 /// A roofline for the device, measured engines for the others; TCP, a radio that wakes up, live counters.
@@ -292,15 +292,8 @@ void route_with_engines(benchmark::State& state) {
     for (std::size_t k = 0; k < situations.size(); ++k)
         situations[k].link.radio_idle = seconds(0.3 * static_cast<double>(k));
     const router route{constant_difficulty{}, costs, lowest_cost{150_ms}};
-    const std::size_t before = allocations;
-    std::size_t k = 0;
-    for (auto _ : state) {
-        const situation& now = situations[k++ % situations.size()];
-        auto choice = route(chat, now.question, places, now.link);
-        benchmark::DoNotOptimize(choice);
-    }
-    const auto counted = static_cast<double>(allocations - before);
-    state.counters["allocations/decision"] = benchmark::Counter(counted, benchmark::Counter::kAvgIterations);
+    decide_repeatedly(
+        state, [&](const situation& now) { return route(chat, now.question, places, now.link); }, situations);
 }
 
 BENCHMARK(route_with_engines);
