@@ -70,7 +70,6 @@ struct live_engine::connection {
     std::string prefix;  // of the path, such as "/api"
     std::string path;    // of completions
     seconds rtt{};       // of an empty request
-    std::optional<bool> has_timings{};
 
     explicit connection(const std::string& host) : client(host) {}
 

@@ -262,7 +262,7 @@ ordered_json endpoint_of(const profile& p, const verdict& v) {
     return out;
 }
 
-void print(const profile& p, const verdict& v) {
+void print(const profile& p, const verdict& v, bool is_forced) {
     std::printf(
         "%zu measurements; relative errors of forms on what they were not fitted to:\n\n"
         "  %-16s%22s%10s%10s%20s%20s\n",
@@ -275,7 +275,7 @@ void print(const profile& p, const verdict& v) {
                     one.unseen_histories.n > 0 ? percent(one.unseen_histories.mean).c_str() : "-",
                     one.writing.n > 0 ? percent(one.writing.mean).c_str() : "-");
     }
-    std::printf("\n* is the simplest within two percent of the best\n");
+    std::printf(is_forced ? "\n* was asked for\n" : "\n* is the simplest within two percent of the best\n");
     if (!p.checked.empty()) {
         const auto e = summarised(p.checked);
         std::printf("%zu fresh requests: median error %s, mean %s, worst %s\n", e.n, percent(e.median).c_str(),
@@ -330,7 +330,7 @@ int run_profile(const profile_options& options) {
         out["engine"] = engine_section(v.chosen);
         std::cout << out.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
     } else {
-        print(p, v);
+        print(p, v, !options.form.empty());
         if (!options.out.empty()) std::cout << options.out << ": " << p.name << '\n';
     }
     return 0;
