@@ -159,8 +159,8 @@ TEST_CASE("Allen and Cunneen agree with the exact formulas where there are any")
 
 TEST_CASE_TEMPLATE("a shared processor stretches this turn's own work", Rep, QLROUTE_TEST_REPS) {
     const auto s = filled<Rep>(round_facts());
-    // 500 uncached tokens at 1000 tok/s and 50 at 20 ms: 1.5 s of work; rho = 3/4 adds three times as much.
-    CHECK(equals<Rep>(cost::processor_sharing<>{.arrival_rate = 0.5_Hz, .service_time = 1.5_s}(s), 4.5_s));
+    // 500 uncached tokens at 1000 tok/s and 49 at 20 ms: 1.48 s of work; rho = 3/4 adds three times as much.
+    CHECK(equals<Rep>(cost::processor_sharing<>{.arrival_rate = 0.5_Hz, .service_time = 1.5_s}(s), 4.44_s));
     CHECK(equals<Rep>(cost::processor_sharing<>{.arrival_rate = 0.5_Hz, .service_time = 2_s}(s), overload_wait));
     CHECK(equals<Rep>(cost::processor_sharing<>{}(s), 0_s));
 }

@@ -119,13 +119,13 @@ inline constexpr radio_power mmwave_s20u{
 ///   waiting     tail_power min(rtt + queue_delay + reading, tail)
 ///   down        receiving max(D, bits_down / downlink_rate) + bits_down bit_down
 ///   tail        tail_power min(radio_idle, tail)                             [J, the sum]
-/// bits_down = output_tokens token_size; D = decode_time(count = output_tokens): a stream of tokens keeps the radio
-/// awake for as long as it lasts. reading = prefill_time(cached = prefix_hit, count = missing + new_tokens). A radio
-/// that is awake has the rest of its tail before it in any case, so only what this turn prolongs it by is its price.
-/// 0 where nothing is sent (bits_up = 0), as at a local endpoint; the rates must be above 0 there too.
-/// Reads prompt_size, unseen_history, uplink_rate, downlink_rate, rtt, radio_idle, queue_delay, token_size, the tokens,
-/// and what the engine policy reads. Source: the power model of Huang et al., MobiSys 2012, as commonly given; that a
-/// tail already begun is not paid again, and that waiting is priced like the tail, are this library's.
+/// bits_down = output_tokens token_size; D = decode_time(count = max(output_tokens - 1, 0)): a stream of tokens keeps
+/// the radio awake for as long as it lasts. reading = prefill_time(cached = prefix_hit, count = missing + new_tokens).
+/// A radio that is awake has the rest of its tail before it in any case, so only what this turn prolongs it by is its
+/// price. 0 where nothing is sent (bits_up = 0), as at a local endpoint; the rates must be above 0 there too. Reads
+/// prompt_size, unseen_history, uplink_rate, downlink_rate, rtt, radio_idle, queue_delay, token_size, the tokens, and
+/// what the engine policy reads. Source: the power model of Huang et al., MobiSys 2012, as commonly given; that a tail
+/// already begun is not paid again, and that waiting is priced like the tail, are this library's.
 template <class Engine = linear_rate>
 struct radio_energy {
     static_assert(detail::is_computation<Engine>());
@@ -137,7 +137,8 @@ struct radio_energy {
         const auto up = s.prompt_size + s.unseen_history;
         const auto down = s.output_tokens * s.token_size;
         const auto read = engine.prefill_time(s, s.prefix_hit, detail::missing_prefix(s) + s.new_tokens);
-        const auto written = engine.decode_time(s, s.prefix_tokens + s.new_tokens, s.output_tokens);
+        const auto written =
+            engine.decode_time(s, s.prefix_tokens + s.new_tokens, positive_part(s.output_tokens - tokens(1)));
 
         const auto asleep = ratio(1) - step(radio.tail - s.radio_idle);
         const auto waking = asleep * (radio.promotion * radio.promotion_power);

@@ -246,7 +246,8 @@ struct ggc {
 /// One server that works on all requests at once, each at an equal share (M/G/1-PS): no one queues, everyone is slower.
 ///   x rho / (1 - rho),  rho = arrival_rate * service_time                    [s]
 /// What sharing adds to the work x of this turn alone:
-///   x = prefill_time(cached = prefix_hit, count = missing + new_tokens) + decode_time(count = output_tokens)
+///   x = prefill_time(cached = prefix_hit, count = missing + new_tokens) + decode_time(count = max(output_tokens - 1,
+///   0))
 /// with missing = max(prefix_tokens - prefix_hit, 0). Exact for any distribution of services. `service_time` is the
 /// mean work of everyone's requests. Reads these tokens and what the engine policy reads.
 template <class Engine = linear_rate>
@@ -259,8 +260,9 @@ struct processor_sharing {
     constexpr auto operator()(const auto& s) const {
         const double rate = arrival_rate.value();
         const double service = service_time.value();
-        const auto work = engine.prefill_time(s, s.prefix_hit, detail::missing_prefix(s) + s.new_tokens) +
-                          engine.decode_time(s, s.prefix_tokens + s.new_tokens, s.output_tokens);
+        const auto work =
+            engine.prefill_time(s, s.prefix_hit, detail::missing_prefix(s) + s.new_tokens) +
+            engine.decode_time(s, s.prefix_tokens + s.new_tokens, positive_part(s.output_tokens - tokens(1)));
         return elementwise<dim::time>(
             [rate, service](auto x) {
                 using number = decltype(x);
