@@ -34,7 +34,7 @@ below() {
 }
 
 # llama-server, which says what it took.
-runs 0 -- profile --url "$at/llama" --seconds 5 --measurements llama.jsonl --out llama.json --json
+runs 0 -- profile --url "$at/llama" --seconds 60 --measurements llama.jsonl --out llama.json --json
 equal "lines of --json" 1 "$(wc -l <out)"
 equal "progress beside --json" "" "$(cat err)"
 grep -q '"chosen":"batched"' out || wrong "the form" batched "$(grep -o '"chosen":"[a-z_]*"' out)"
@@ -51,7 +51,7 @@ grep -q "\"measurements\":$measured," out || wrong "measurements from the file" 
 grep -q '"chosen":"batched"' out || wrong "the form" batched "$(grep -o '"chosen":"[a-z_]*"' out)"
 
 # Gone on from: only what makes histories resident is asked again.
-runs 0 -- profile --url "$at/llama" --seconds 5 --measurements llama.jsonl --out llama.json --force
+runs 0 -- profile --url "$at/llama" --seconds 60 --measurements llama.jsonl --out llama.json --force
 grep -q "; going on after $measured measurements" err || wrong "resuming" "going on after $measured" "$(shortened err)"
 added=$(($(wc -l <llama.jsonl) - measured))
 [ "$added" -ge 1 ] && [ "$added" -le 12 ] || wrong "measurements that were added" "1 to 12" "$added"
@@ -71,23 +71,23 @@ near "prefill behind a history" 0.03126 "$(values prefill | tail -n 1)"  # 12 + 
 near "decode" 1.81104 "$(values decode | head -n 1)"                     # 49 (12 + 0.04 (600 + 24)) ms
 
 # The OpenAI API, where time passes.
-runs 0 -- profile --url "$at/openai/v1/" --seconds 5 --measurements openai.jsonl --name mine --out openai.json --json
+runs 0 -- profile --url "$at/openai/v1/" --seconds 60 --measurements openai.jsonl --name mine --out openai.json --json
 grep -q '"test":"request"' openai.jsonl || wrong "measurements of requests" "test request" "$(shortened openai.jsonl)"
 grep -q '"name": "mine"' openai.json || wrong "--name" mine "$(shortened openai.json)"
 below "median error on fresh requests" 0.3 "$(error median_error)"
-runs 0 -- profile --url "$at/chat" --model other --seconds 5
+runs 0 -- profile --url "$at/chat" --model other --seconds 60
 grep -q '^OpenAI API, other, context 0' err || wrong "chat completions" "OpenAI API, other" "$(shortened err)"
 
 # Its key.
 fails_with 2 'HTTP status 401: "no key"; expected llama-server or a server of the OpenAI API; its key goes into QLROUTE_API_KEY' \
-    -- profile --url "$at/secret" --seconds 5
+    -- profile --url "$at/secret" --seconds 60
 export QLROUTE_API_KEY='open sesame'
-runs 0 -- profile --url "$at/secret" --seconds 5 --json
+runs 0 -- profile --url "$at/secret" --seconds 60 --json
 unset QLROUTE_API_KEY
 
 # Servers that fail: one line.
 refused() {
-    fails_with 2 "$2" -- profile --url "$at/$1" --seconds 5 --out refused.json --json
+    fails_with 2 "$2" -- profile --url "$at/$1" --seconds 60 --out refused.json --json
     equal "lines about $1" 1 "$(wc -l <err)"
     [ -e refused.json ] && wrong "the endpoint file of $1" none refused.json
 }
@@ -99,13 +99,13 @@ refused no-timings "--url: $at/no-timings: /completion: the answer has no timing
 refused openai-breaks "--url: $at/openai-breaks: /v1/chat/completions: HTTP status 503: \"loading\""
 refused no-usage "--url: $at/no-usage: /v1/chat/completions: the answer has no usage.prompt_tokens"
 # One that fails on the way: what was measured counts.
-runs 0 -- profile --url "$at/tires" --seconds 5 --json
+runs 0 -- profile --url "$at/tires" --seconds 60 --json
 grep -qF '/completion: HTTP status 500: "slot is gone"; going on with what was measured' err ||
     wrong "a server that fails on the way" "going on" "$(shortened err)"
 
 # A file of measurements that cannot be gone on from, or written.
 echo 'no measurement' >broken.jsonl
-fails_with 2 'broken.jsonl: line 1: not valid JSON' -- profile --url "$at/llama" --seconds 5 --measurements broken.jsonl
-fails_with 2 'cannot write "none/x.jsonl"' -- profile --url "$at/llama" --seconds 5 --measurements none/x.jsonl
+fails_with 2 'broken.jsonl: line 1: not valid JSON' -- profile --url "$at/llama" --seconds 60 --measurements broken.jsonl
+fails_with 2 'cannot write "none/x.jsonl"' -- profile --url "$at/llama" --seconds 60 --measurements none/x.jsonl
 
 finish
