@@ -103,7 +103,7 @@ struct plain_place {
     double success, prefill_rate, tpot, queue, window, kv_size, capacity, lifetime, kv_rate, extra_rtt, overhead,
         token_size;
     bool resends;
-    double rollback, tokenizer_ratio, request_time, request_time_per_bit;
+    double rollback, tokenizer_ratio, reply_ratio, request_time, request_time_per_bit;
     bool keeps_reply;
 };
 struct plain_held {
@@ -153,7 +153,7 @@ plain_candidate price_by_hand(const plain_place& p, const plain_held& h, const p
     f.hit = p.tokenizer_ratio * (whole ? t.prefix : std::min(cached, t.prefix));
     f.saved = p.tokenizer_ratio * std::min(h.saved_tokens, t.prefix);
     f.fresh = std::max(p.tokenizer_ratio * (t.fresh - beyond), 1.0);
-    f.output = std::max(p.tokenizer_ratio * t.output, 1.0);
+    f.output = std::max(p.tokenizer_ratio * p.reply_ratio * t.output, 1.0);
     f.radio_idle = l.radio_idle;
     f.connection_idle = h.seen_bits > 0 ? t.now - h.last_used : std::numeric_limits<double>::infinity();
     f.prefill_rate = p.prefill_rate;
@@ -179,7 +179,7 @@ plain_candidate price_by_hand(const plain_place& p, const plain_held& h, const p
     const double cost = 6 * f.loss + (0.5 * f.rtt + f.prompt / f.up) + f.queue +
                         (f.unseen / f.up + std::max(f.prefix - f.hit, 0.0) / f.prefill_rate) +
                         f.fresh / f.prefill_rate + rest * f.tpot + downlink;
-    const double context = p.tokenizer_ratio * (t.prefix + t.fresh + t.output);
+    const double context = p.tokenizer_ratio * (t.prefix + t.fresh + p.reply_ratio * t.output);
     return {f, cost, p.available && (p.window == 0 || context <= p.window)};
 }
 
@@ -232,6 +232,7 @@ void by_hand(benchmark::State& state) {
                           e.resends_history,
                           e.kv_rollback.value(),
                           e.tokenizer_ratio.value(),
+                          e.reply_ratio.value(),
                           e.request_time.value(),
                           e.request_time_per_size.value(),
                           e.keeps_reply_tokens});

@@ -307,6 +307,9 @@ endpoint read_endpoint(section& at, settings& s, const std::string& config_path)
     double tokenizer_ratio = e.tokenizer_ratio.value();
     at.read("tokenizer_ratio", tokenizer_ratio, 0.01, 100);
     e.tokenizer_ratio = tokenizer_ratio;
+    double reply_ratio = e.reply_ratio.value();
+    at.read("reply_ratio", reply_ratio, 0.01, 100);
+    e.reply_ratio = reply_ratio;
     at.read("extra_rtt", e.extra_rtt);
     at.read("request_overhead", e.request_overhead);
     at.read("token_size", e.token_size);

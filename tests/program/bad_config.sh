@@ -82,6 +82,7 @@ config_fails "$(with_endpoint '"resends_history":null')" \
     'endpoints[0].resends_history: expected true or false, got null'
 config_fails "$(with_endpoint '"keeps_reply_tokens":"no"')" \
     'endpoints[0].keeps_reply_tokens: expected true or false, got "no"'
+config_fails "$(with_endpoint '"reply_ratio":0')" 'endpoints[0].reply_ratio: expected a number from 0.01 to 100, got 0'
 config_fails "$(with_endpoint '"tokenizer_ratio":0')" \
     'endpoints[0].tokenizer_ratio: expected a number from 0.01 to 100, got 0'
 config_fails "$(with_endpoint '"kv_rollback":"-1 tok"')" 'endpoints[0].kv_rollback: must not be negative'

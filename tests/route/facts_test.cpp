@@ -91,6 +91,18 @@ TEST_CASE("a target that makes more tokens of the same text counts in its own") 
     CHECK(can_serve(finer, question));
 }
 
+TEST_CASE("a target that writes longer answers is expected to") {
+    endpoint chatty = edge;
+    chatty.reply_ratio = 1.5;
+    CHECK(facts_for(chatty, {}, question, radio, 1).output_tokens == 150_tok);
+    chatty.tokenizer_ratio = 2;
+    CHECK(facts_for(chatty, {}, question, radio, 1).output_tokens == 300_tok);
+    chatty.context_window = 2399_tok;  // 2 * (1000 + 50 + 1.5 * 100) = 2400
+    CHECK(!can_serve(chatty, question));
+    chatty.context_window = 2400_tok;
+    CHECK(can_serve(chatty, question));
+}
+
 TEST_CASE("a reply that is tokenized again is not found in the cache") {
     endpoint chat = edge;
     chat.keeps_reply_tokens = false;

@@ -44,6 +44,9 @@ TEST_CASE("each wrong member of an endpoint is named, with what was expected") {
     e.tokenizer_ratio = 0;
     CHECK(complaint(e).find("tokenizer_ratio must be more than 0") != std::string::npos);
     e = phone;
+    e.reply_ratio = 0;
+    CHECK(complaint(e).find("reply_ratio must be more than 0") != std::string::npos);
+    e = phone;
     e.usual_success = 1.5;
     CHECK(complaint(e).find("usual_success must be between 0 and 1, got 1.5") != std::string::npos);
     e = phone;

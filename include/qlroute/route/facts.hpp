@@ -18,7 +18,8 @@ namespace qlroute {
 /// May this endpoint answer the turn at all?
 ///   available, and prefix + new + expected output, in its own tokens, fit its context window
 [[gnu::always_inline]] constexpr bool can_serve(const endpoint& place, const turn& t) noexcept {
-    const tokens context = place.tokenizer_ratio * (t.prefix_tokens + t.new_tokens + t.expected_output);
+    const tokens context =
+        place.tokenizer_ratio * (t.prefix_tokens + t.new_tokens + place.reply_ratio * t.expected_output);
     return place.available && (place.context_window == tokens(0) || context <= place.context_window);
 }
 
@@ -52,6 +53,7 @@ constexpr tokens after_cut(tokens size, tokens rollback) noexcept {
 ///   new_tokens     = this turn's, less those cached there (a regenerated answer); at least 1 is evaluated
 ///   unseen_history = the history's text that a remote endpoint has not seen
 ///   connection_idle = since the endpoint was last used; infinite if it never was
+///   output_tokens  = the expected answer, by reply_ratio as long as its answers are; at least 1
 ///   prompt_size    = this turn's text and the request's headers; a stateless protocol adds the seen history
 ///   queue_delay    = the endpoint's, and what its server takes for the request: fixed, and by what is sent
 /// A local endpoint has nothing on the link. Precondition: the link is usable().
@@ -72,7 +74,7 @@ constexpr tokens after_cut(tokens size, tokens rollback) noexcept {
         .prefix_tokens = per_token * t.prefix_tokens,
         .prefix_hit = per_token * (whole_history ? t.prefix_tokens : smaller(cached.size, t.prefix_tokens)),
         .prefix_saved = per_token * smaller(held.saved.size, t.prefix_tokens),
-        .output_tokens = larger(per_token * t.expected_output, tokens(1)),
+        .output_tokens = larger(per_token * place.reply_ratio * t.expected_output, tokens(1)),
         .prompt_size = place.remote ? t.prompt_size + place.request_overhead + resent : bits(0),
         .unseen_history = unseen,
         .token_size = place.remote ? place.token_size : bits_per_token(0),

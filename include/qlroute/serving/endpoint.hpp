@@ -59,6 +59,7 @@ struct endpoint {
     bool keeps_reply_tokens = true;  ///< false: replies are tokenized again from their text, and not found in the cache
 
     ratio tokenizer_ratio = 1;                ///< its tokens to those that the dialogue is counted in
+    ratio reply_ratio = 1;                    ///< length of its answers to that which is expected of a turn
     seconds request_time{};                   ///< of its server for a request, outside of reading and writing
     seconds_per_bit request_time_per_size{};  ///< and for what is sent: its tokenizer and parser
 
@@ -94,6 +95,7 @@ inline std::optional<error> fault_in(const endpoint& e) {
         {"kv_rate", e.kv_rate.value(), true, false},
         {"kv_rollback", e.kv_rollback.value(), true, false},
         {"tokenizer_ratio", e.tokenizer_ratio.value(), false, false},
+        {"reply_ratio", e.reply_ratio.value(), false, false},
         {"request_time", e.request_time.value(), true, false},
         {"request_time_per_size", e.request_time_per_size.value(), true, false},
         {"extra_rtt", e.extra_rtt.value(), true, false},
