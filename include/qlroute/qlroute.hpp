@@ -107,6 +107,7 @@
 #include <qlroute/cost/switching.hpp>
 #include <qlroute/cost/kv_ways.hpp>
 #include <qlroute/cost/queueing.hpp>
+#include <qlroute/cost/congestion.hpp>
 #include <qlroute/cost/continuous_batching.hpp>
 #include <qlroute/cost/throttling.hpp>
 #include <qlroute/cost/energy.hpp>

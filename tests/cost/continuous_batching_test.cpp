@@ -19,7 +19,6 @@ namespace {
 static_assert(cost::computation<cost::continuous_batching<>>);
 static_assert(
     std::same_as<decltype(cost::continuous_batching{cost::linear_rate{}, 1_ms / 1_tok}), cost::continuous_batching<>>);
-static_assert(std::same_as<cost::cost_of<cost::stall<>>, seconds>);
 
 }  // namespace
 
@@ -38,12 +37,6 @@ TEST_CASE_TEMPLATE("every other request slows each token down", Rep, QLROUTE_TES
         s.requests_running = filled<Rep>(ratio(none));
         CHECK(equals<Rep>(busy.decode_time(s, n, n), 1_s));
     }
-}
-
-TEST_CASE_TEMPLATE("reading stalls those who are being written for", Rep, QLROUTE_TEST_REPS) {
-    const auto s = filled<Rep>(round_facts());
-    // 3 * (400 + 100) tokens at 1000 tok/s
-    CHECK(equals<Rep>(cost::stall{}(s), 1.5_s));
 }
 
 TEST_CASE("the engine and the server of the queue agree about a token") {

@@ -31,7 +31,7 @@ namespace qlroute::cost {
 ///   decode_time + others per_request count,  others = min(requests_running, slots - 1)                       [s]
 ///   prefill_time as it is
 /// The engine is as fast as it is alone; `per_request` is kappa in ITL(N) = a + kappa N, of which its own a + kappa is
-/// the first. What this turn's prefill costs the others is the term `stall`. Reads requests_running (below 0 or NaN
+/// the first. What this turn costs the others is the term `congestion`. Reads requests_running (below 0 or NaN
 /// counts as 0) and what the engine reads.
 template <class Engine = linear_rate>
 struct continuous_batching {
@@ -61,21 +61,5 @@ template <class Engine>
 continuous_batching(Engine, seconds_per_token) -> continuous_batching<Engine>;
 template <class Engine>
 continuous_batching(Engine, seconds_per_token, ratio) -> continuous_batching<Engine>;
-
-/// Time that this turn's prefill takes from the others on the target: for an objective of all users together.
-///   requests_running prefill_time(cached = prefix_hit, count = missing + new_tokens)                         [s]
-/// missing = max(prefix_tokens - prefix_hit, 0). An upper bound where prefill is cut into chunks that run beside
-/// decoding. Reads requests_running, the tokens, and what the engine reads.
-template <class Engine = linear_rate>
-struct stall {
-    static_assert(detail::is_computation<Engine>());
-    static constexpr std::string_view name = "stall";
-    Engine engine{};
-    constexpr auto operator()(const auto& s) const {
-        return s.requests_running * engine.prefill_time(s, s.prefix_hit, detail::missing_prefix(s) + s.new_tokens);
-    }
-};
-template <class Engine>
-stall(Engine) -> stall<Engine>;
 
 }  // namespace qlroute::cost
