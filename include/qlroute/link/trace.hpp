@@ -84,7 +84,7 @@ public:
     ///   the least T with: integral from start to start + T of rate(t) dt = size
     /// A sample that did not measure this direction goes on with the last measured rate: a gap in a recording is
     /// no outage. Infinity if the rate is 0 everywhere, or was measured nowhere (see measures()); 0 for a size that
-    /// is not positive. Takes time in proportion to the number of samples, however long the transfer lasts.
+    /// is not positive. Takes time in proportion to the number of samples that the transfer lasts, at most twice all.
     seconds transfer_time(seconds start, bits size, direction way) const noexcept;
 
 private:
@@ -331,6 +331,8 @@ inline seconds trace::transfer_time(seconds start, bits size, direction way) con
     if (!measures(way)) return never;
 
     const seconds place = place_in_loop(start);
+    const progress at_once = send_for_one_loop(place, size, rates(way));
+    if (at_once.sent >= size) return at_once.elapsed;  // all but the longest transfers
     const bits per_loop = send_for_one_loop(place, everything, rates(way)).sent;
     if (!(per_loop > bits{})) return never;
 
