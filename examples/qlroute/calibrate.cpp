@@ -4,6 +4,7 @@
 #include "outcomes.hpp"
 
 #include <qlroute/eval/metrics.hpp>
+#include <qlroute/eval/outcome_rows.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -48,17 +49,13 @@ struct answered_rows {
 };
 
 ability_prior prior_of(const response_difficulty& predictor, const std::string& known) {
-    ability_prior out{{predictor.prior_mean().begin(), predictor.prior_mean().end()},
-                      {predictor.prior_precision().begin(), predictor.prior_precision().end()}};
-    const std::size_t n = out.mean.size();
-    for (std::size_t j = 0; j < n; ++j)  // floats may differ in their last digit
-        for (std::size_t k = 0; k < j; ++k) out.precision[j * n + k] = out.precision[k * n + j];
+    ability_prior out = population_prior(predictor);
     if (known.empty()) return out;
     const auto abilities = predictor.known(known);
     if (!abilities)
         throw usage_error("--known: " + qlroute::detail::quoted(known) + " is no known model; nearest are " +
                           nearest_known(predictor, known) + " (qlroute models lists all)");
-    std::copy_n(abilities->weights.begin(), n - 1, out.mean.begin());
+    std::copy_n(abilities->weights.begin(), out.mean.size() - 1, out.mean.begin());
     out.mean.back() = static_cast<double>(abilities->bias);
     return out;
 }
@@ -116,7 +113,8 @@ int run_calibrate(const calibrate_options& options) {
                           listed(read.models, options.endpoint));
     if (options.limit > 0 && options.limit < rows.size()) {
         std::vector<std::pair<std::uint64_t, std::size_t>> order;
-        for (std::size_t i = 0; i < rows.size(); ++i) order.emplace_back(hash_of(std::to_string(i), options.seed), i);
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            order.emplace_back(eval::hash_of(std::to_string(i), options.seed), i);
         std::sort(order.begin(), order.end());
         std::set<std::size_t> taken;
         for (std::size_t k = 0; k < options.limit; ++k) taken.insert(order[k].second);
@@ -132,7 +130,7 @@ int run_calibrate(const calibrate_options& options) {
                           std::to_string(folds) + ", one for each fold");
 
     // What abilities fitted to other questions say of each.
-    const auto fold = folds_of(rows.stems, folds, options.seed);
+    const auto fold = eval::folds_of(rows.stems, folds, options.seed);
     std::vector<double> held_out(rows.size());
     for (std::size_t f = 0; f < folds; ++f) {
         const fitted_ability others = fitted(rows.those([&](std::size_t i) { return fold[i] != f; }), prior);

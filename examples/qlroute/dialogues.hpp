@@ -1,6 +1,7 @@
 // Dialogues as JSON lines.
 #pragma once
 
+#include <qlroute/eval/outcome_rows.hpp>
 #include <qlroute/text/message.hpp>
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,16 +10,12 @@
 #include <functional>
 #include <istream>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-/// What the user does next.
-struct user_turn {
-    std::string text;
-    std::optional<std::size_t> edit;   // replaces the user's edit-th message (0-based); what follows it is dropped
-    std::optional<std::string> reply;  // the answer that was recorded, if one was
-};
+using qlroute::eval::user_turn;
 
 /// {"id": ..., "turns": [text or {"text": ..., "edit": k}, ...], "assistant_ref": [text, ...]?}; other keys are
 /// ignored.
@@ -68,3 +65,6 @@ private:
     std::vector<spoken> said_;
     std::vector<qlroute::message> views_;
 };
+
+/// All messages of the user, each on lines of its own.
+std::string all_said(std::span<const qlroute::message> dialogue);

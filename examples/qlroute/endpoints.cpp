@@ -120,6 +120,15 @@ std::vector<double> theta_of(const response_difficulty& predictor, std::span<con
     return {theta.begin(), theta.begin() + static_cast<std::ptrdiff_t>(predictor.dimensions())};
 }
 
+ability_prior population_prior(const response_difficulty& predictor) {
+    ability_prior out{{predictor.prior_mean().begin(), predictor.prior_mean().end()},
+                      {predictor.prior_precision().begin(), predictor.prior_precision().end()}};
+    const std::size_t n = out.mean.size();
+    for (std::size_t j = 0; j < n; ++j)  // floats may differ in their last digit
+        for (std::size_t k = 0; k < j; ++k) out.precision[j * n + k] = out.precision[k * n + j];
+    return out;
+}
+
 ability_vector calibrated_endpoint::abilities() const {
     ability_vector out;
     out.size = ability.weights.size();

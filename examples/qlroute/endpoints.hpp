@@ -19,6 +19,9 @@ const qlroute::response_difficulty& bundled_predictor();
 /// theta of a dialogue, as fit_ability() takes it.
 std::vector<double> theta_of(const qlroute::response_difficulty& predictor, std::span<const qlroute::message> dialogue);
 
+/// What abilities are like before anything is known of an endpoint, over the predictor's known models.
+qlroute::ability_prior population_prior(const qlroute::response_difficulty& predictor);
+
 /// An ability, and how sure it is. Temperature and Platt's line are folded into the ability; a curve is not.
 struct calibrated_endpoint {
     std::string name;

@@ -5,10 +5,11 @@
 #include "lexical_weights.hpp"
 #include "nearest.hpp"
 #include "outcomes.hpp"
-#include "shown.hpp"
+#include "predictions.hpp"
 
 #include <qlroute/eval/baselines.hpp>
 #include <qlroute/eval/metrics.hpp>
+#include <qlroute/eval/outcome_rows.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -196,22 +197,12 @@ chosen_endpoint endpoint_for(const std::string& name, const std::string& asked, 
                       option);
 }
 
-/// {"id","p_small","p_large"} a line, by id.
-std::map<std::string, std::pair<double, double>> read_predictions(const std::string& path, std::size_t& bad) {
+/// Those for this pair of models, by id.
+std::map<std::string, std::pair<double, double>> predictions_for(const evaluate_options& options, std::size_t& bad) {
     std::map<std::string, std::pair<double, double>> out;
-    std::istringstream lines(read_file(path));
-    bad += read_lines(lines, path, [&](const std::string& line) {
-        const json row = parse_row(line, R"({"id": "a", "p_small": 0.4, "p_large": 0.9})");
-        const std::string id = id_of(row);
-        const auto probability = [&](const std::string& key) {
-            const auto value = row.find(key);
-            if (value == row.end()) throw bad_line(key + ": missing; expected a number from 0 to 1");
-            if (!value->is_number() || !(value->get<double>() >= 0 && value->get<double>() <= 1))
-                throw bad_line(key + ": expected a number from 0 to 1, got " + shown(*value));
-            return value->get<double>();
-        };
-        const std::pair both(probability("p_small"), probability("p_large"));
-        if (!out.emplace(id, both).second) throw bad_line("id: found twice in this file; expected each once");
+    bad += read_predictions(options.predictions, [&](const predicted_pair& one) {
+        if (one.is_of(options.small, options.large) && !out.emplace(one.id, std::pair(one.small, one.large)).second)
+            throw bad_line("id: found twice in this file; expected each once");
     });
     return out;
 }
@@ -313,7 +304,7 @@ int run_evaluate(const evaluate_options& options) {
         small = endpoint_for(options.small, options.small_endpoint, "--small-endpoint", options.rows, *predictor);
         large = endpoint_for(options.large, options.large_endpoint, "--large-endpoint", options.rows, *predictor);
     } else {
-        said_before = read_predictions(options.predictions, bad);
+        said_before = predictions_for(options, bad);
     }
 
     const lexical_difficulty lexical = built_in_lexical();
@@ -408,7 +399,7 @@ int run_evaluate(const evaluate_options& options) {
                               " different questions; expected at "
                               "least " +
                               std::to_string(options.folds) + ", one for each fold (--folds)");
-        const auto fold = folds_of(rows.stems, options.folds, options.seed);
+        const auto fold = eval::folds_of(rows.stems, options.folds, options.seed);
         for (std::size_t f = 0; f < options.folds; ++f) {
             training_rows train;
             for (std::size_t i = 0; i < rows.size(); ++i) {

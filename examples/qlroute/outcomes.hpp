@@ -4,7 +4,6 @@
 #include <qlroute/text/message.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <set>
@@ -38,10 +37,3 @@ outcomes_read read_outcomes(const std::string& path, std::span<const std::string
 
 /// "a, b, c"; of more than 20 names those nearest to `like`, and how many more there are.
 std::string listed(const std::set<std::string>& names, std::string_view like);
-
-/// Deals stems to `folds` folds, as evenly as stems allow: out [stems], 0..folds - 1. Equal stems share a fold; the
-/// same seed deals them alike everywhere.
-std::vector<std::size_t> folds_of(std::span<const std::string> stems, std::size_t folds, std::uint64_t seed);
-
-/// splitmix64 of a text and a seed.
-std::uint64_t hash_of(std::string_view text, std::uint64_t seed);

@@ -20,3 +20,13 @@ TEST_CASE("text that is none is refused with line and column, and throws nothing
     CHECK(!parse_json(""));
     CHECK(!parse_json("{} {}"));
 }
+
+TEST_CASE("a message shows short values as they are, and long or deep ones by their kind") {
+    const auto shown = [](const char* text) { return detail::shown(*parse_json(text)); };
+    CHECK(shown("1.5") == "1.5");
+    CHECK(shown("null") == "null");
+    CHECK(shown("\"x\"") == "\"x\"");
+    CHECK(shown("[]") == "an empty list");
+    CHECK(shown("[[[1]]]") == "a list");
+    CHECK(shown("{\"a\": 1}") == "an object");
+}

@@ -47,6 +47,11 @@ sed 's/.*"id":"\([^"]*\)".*"phone":{"score":\([01]\)},"edge":{"score":\([01]\)}.
 runs 0 -- evaluate --rows rows.jsonl $pair --predictions perfect.jsonl --json
 equal "perfect predictions" 1 "$(grep -c '"name":"ours","auc_small":\[1.0,1.0,1.0\],"auc_large":\[1.0,1.0,1.0\],"brier_small":\[0.0,' out)"
 equal "where they come from" 1 "$(grep -c '"ours":"predictions"' out)"
+cp out perfect.out
+{ sed 's/}$/,"small":"phone","large":"edge","benchmark":"made-up"}/' perfect.jsonl
+  sed 's/"p_small":[01]/"p_small":0.5/; s/}$/,"small":"tablet"}/' perfect.jsonl; } >pairs.jsonl
+runs 0 -- evaluate --rows rows.jsonl $pair --predictions pairs.jsonl --json
+sed 's/pairs.jsonl/perfect.jsonl/g' out | cmp -s perfect.out - || wrong "predictions of several pairs" "those of this one" "$(shortened out)"
 head -n 40 perfect.jsonl >some.jsonl
 runs 0 -- evaluate --rows rows.jsonl $pair --predictions some.jsonl
 grep -q '^20 rows are not in some.jsonl and are left out$' out || wrong "rows without prediction" "20" "$(shortened out)"
@@ -59,6 +64,7 @@ prediction_fails() {
 prediction_fails 'x' 'not JSON at byte 1; expected an object such as {"id": "a", "p_small": 0.4, "p_large": 0.9}'
 prediction_fails '{"id":"z","p_small":0.4}' 'p_large: missing; expected a number from 0 to 1'
 prediction_fails '{"id":"z","p_small":7,"p_large":1}' 'p_small: expected a number from 0 to 1, got 7'
+prediction_fails '{"id":"z","p_small":1,"p_large":1,"small":3}' 'small: expected a text, got 3'
 prediction_fails '{"id":"q1","p_small":1,"p_large":1}' 'id: found twice in this file; expected each once'
 fails_with 2 '--predictions says what is predicted; leave --small-endpoint and --large-endpoint out' -- \
     evaluate --rows rows.jsonl $pair $ends --predictions perfect.jsonl

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <qlroute/core/result.hpp>
+#include <qlroute/io/number.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -38,6 +39,15 @@ struct json_fault : nlohmann::json_sax<nlohmann::json> {
         return false;
     }
 };
+
+/// A value, as a message shows it. Numbers, words and texts as they are, cut where they are long; a list or an object
+/// by its kind alone: dump() would recurse into it, however deep it is.
+inline std::string shown(const nlohmann::json& value) {
+    if (value.is_array()) return value.empty() ? "an empty list" : "a list";
+    if (value.is_object()) return "an object";
+    if (value.is_string()) return detail::quoted(value.get_ref<const std::string&>());
+    return value.dump();
+}
 
 }  // namespace detail
 
