@@ -2,6 +2,7 @@
 #pragma once
 
 #include "settings.hpp"
+#include "workloads.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -60,6 +61,24 @@ struct evaluate_options {
     bool reliability = false;
 };
 
+struct replay_options {
+    std::string data;  // the folder of outcomes/ and traces/
+    std::vector<std::string> workloads{"all"};
+    std::vector<std::string> links{"all"};
+    std::vector<std::string> policies{"all"};
+    std::string predictions;  // a file, or empty: the program's own
+    std::string out;          // a folder, or empty
+    speed_choice speeds;
+    double calibration = 0.4;   // the share of questions that policies are tuned on
+    double load = 0.7;          // of the edge's throughput, if every turn went there
+    double quality_price = 30;  // seconds that a good answer is worth when policies are tuned
+    std::size_t most_dialogues = 4000;
+    std::size_t rounds = 3;  // every dialogue so often, on other links
+    std::size_t resamples = 1000;
+    std::uint64_t seed = 1;
+    bool ablations = true;
+};
+
 struct profile_options {
     std::string from;          // measurements as JSON lines
     std::string url;           // or a server
@@ -93,6 +112,7 @@ int run_route(route_options options);
 int run_score(score_options options);
 int run_calibrate(const calibrate_options& options);
 int run_thresholds(const thresholds_options& options);
+int run_replay(const replay_options& options);
 int run_profile(const profile_options& options);
 int run_evaluate(const evaluate_options& options);
 int run_models(bool json);

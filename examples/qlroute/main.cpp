@@ -5,10 +5,27 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <string>
 #include <utility>
+#include <vector>
+
+namespace {
+
+/// "a,b" as a and b.
+std::vector<std::string> names_in(const std::string& list) {
+    std::vector<std::string> out;
+    for (std::size_t begin = 0; begin <= list.size();) {
+        const std::size_t end = std::min(list.find(',', begin), list.size());
+        out.push_back(list.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return out;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
     std::ios::sync_with_stdio(false);
@@ -124,6 +141,37 @@ int main(int argc, char** argv) {
     profile->add_flag("--force", profiling.force, "replace --out if it exists");
     profile->add_flag("--json", profiling.json, "one JSON object");
 
+    replay_options replaying;
+    std::string replay_workloads = "all", replay_links = "all", replay_policies = "all";
+    CLI::App* replay = app.add_subcommand("replay",
+                                          "Compare policies on recorded outcomes, in a simulation of phones, "
+                                          "recorded radio links and a shared edge server");
+    replay->add_option("--data", replaying.data, "a folder with outcomes/ and traces/")->check(named)->required();
+    replay->add_option("--workload", replay_workloads, "all, or names with commas between")->check(named);
+    replay->add_option("--links", replay_links, "networks: all, or names with commas between")->check(named);
+    replay->add_option("--policies", replay_policies, "others to compare with: all, or names with commas between")
+        ->check(named);
+    replay
+        ->add_option("--predictions", replaying.predictions,
+                     "JSON lines {\"id\",\"p_small\",\"p_large\"} instead of the built-in predictor")
+        ->check(named);
+    replay->add_option("--out", replaying.out, "the folder for report.json and report.txt")->check(named);
+    replay->add_option("--device", replaying.speeds.device, "a device preset for the small models")->check(named);
+    replay->add_option("--edge", replaying.speeds.edge, "a device preset for the large ones")->check(named);
+    replay->add_option("--calibration", replaying.calibration, "share of the questions that policies are tuned on")
+        ->check(CLI::Range(0.05, 0.95));
+    replay->add_option("--load", replaying.load, "of the edge's throughput, if every turn went there")
+        ->check(CLI::Range(0.001, 2.0));
+    replay->add_option("--quality-price", replaying.quality_price, "seconds that a good answer is worth, to tune by")
+        ->check(CLI::Range(0.0, 1e6));
+    replay->add_option("--most-dialogues", replaying.most_dialogues, "of a workload, by chance; 0: all")
+        ->check(CLI::Range(0, 1000000000));
+    replay->add_option("--rounds", replaying.rounds, "that every dialogue is replayed, each time on another link")
+        ->check(CLI::Range(1, 1000));
+    replay->add_option("--resamples", replaying.resamples, "of the bootstrap")->check(CLI::Range(1, 1000000));
+    replay->add_option("--seed", replaying.seed, "of chance")->check(CLI::Range(0, 1000000000));
+    replay->add_flag("!--no-ablations", replaying.ablations, "leave out what each part is worth");
+
     bool models_as_json = false;
     CLI::App* models = app.add_subcommand("models", "List the known models");
     models->add_flag("--json", models_as_json, "with weights and bias, one JSON object a line");
@@ -165,6 +213,9 @@ int main(int argc, char** argv) {
             settings read = config.empty() ? default_settings() : read_settings(config);
             (*route ? options.config : scoring.config) = std::move(read);
         }
+        replaying.workloads = names_in(replay_workloads);
+        replaying.links = names_in(replay_links);
+        replaying.policies = names_in(replay_policies);
         options.input = scoring.input = encoding.input = input;
         const int status = *tokenize     ? run_tokenize(vocab, input)
                            : *features   ? run_features(input)
@@ -174,6 +225,7 @@ int main(int argc, char** argv) {
                            : *thresholds ? run_thresholds(choosing)
                            : *evaluate   ? run_evaluate(evaluating)
                            : *profile    ? run_profile(profiling)
+                           : *replay     ? run_replay(replaying)
                            : *models     ? run_models(models_as_json)
                            : *score      ? run_score(std::move(scoring))
                                          : run_route(std::move(options));
