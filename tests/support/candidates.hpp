@@ -57,6 +57,7 @@ inline listed random_candidates(random_facts& random, std::size_t count) {
 inline session dialogue_at(std::size_t endpoints, const std::vector<std::size_t>& answered_by) {
     session chat(endpoints);
     std::vector<message> said;
+    said.reserve(2 * answered_by.size() + 1);  // grown step by step, GCC 12 warns of writes that do not happen
     for (const std::size_t where : answered_by) {
         said.push_back({role::user, "and?", {}});
         chat.next_turn(said);
