@@ -71,9 +71,9 @@ check_fails 'w["workload"] = "../x"' \
 check_fails 'w["timeline"] = {"dialogue": "a", "network": "wifi", "link": []}' \
     'report.workloads[0].timeline.link: expected at least 1 entries, got 0'
 timeline='w["timeline"] = {"dialogue": "a", "network": "wifi",
-    "link": [{"t_s": 100 + t, "uplink_bps": 0 if t == 30 else 1e6 + t, "downlink_bps": 4e6 - t} for t in range(60)],
+    "link": [{"t_s": 100 + t, "uplink_bps": 0 if t == 30 else 1e6 + t, "downlink_bps": None if t < 5 else 4e6 - t} for t in range(60)],
     "turns": [{"decided_s": 100 + 20 * k, "answered_s": 108 + 20 * k, "endpoint": "edge", "latency_s": 8,
-               "answered_by": "device" if k == 1 else "edge",
+               "answered_by": "device" if k == 1 else "edge", "gave_up": k == 1,
                "costs": {"device": {"quality_loss": 4, "decode": 5}, "edge": {"uplink": 99, "one_of_mine": 3}}}
               for k in range(3)]}'
 changed "$timeline"

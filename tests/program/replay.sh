@@ -14,8 +14,8 @@ keys() {
 runs 0 -- replay --data data --workload mtbench,gsm8k --rounds 1 --resamples 20 --most-dialogues 12 --out report
 equal "progress in a pipe" "" "$(cat err)"
 cmp -s out report/report.txt || wrong "report.txt" "what was printed" "$(diff out report/report.txt | head -n 4)"
-equal "workloads, in the order asked for" "mtbench gsm8k" "$(sed -n 's/^\([a-z0-9_]*\): .* dialogues, .* turns$/\1/p' out | in_one_line)"
-grep -q '^gsm8k: gemma-2-2b-it on phone_8elite_cpu, Meta-Llama-3.1-70B-Instruct on rtx4090x2; 7 dialogues, 7 turns$' out ||
+equal "workloads, in the order asked for" "mtbench gsm8k" "$(sed -n 's/^\([a-z0-9_]*\): .* dialogues, .* turns, 1 rounds$/\1/p' out | in_one_line)"
+grep -q '^gsm8k: gemma-2-2b-it on phone_8elite_cpu, Meta-Llama-3.1-70B-Instruct on rtx4090x2; 7 dialogues, 7 turns, 1 rounds$' out ||
     wrong "who answers where" "gsm8k" "$(shortened out)"
 for line in '  policy .* quality .* latency s .* regret s$' '  qlroute ' '  oracle ' '  at the quality of each competitor$' \
     '  best competitor: [a-z_]*: latency .* %.*, large calls .*, quality ' '  the oracle there: latency ' \
@@ -27,7 +27,8 @@ done
 equal "schema" "qlroute.replay/1" "$(keys schema report/report.json)"
 equal "in the headline, then in full, then its own headline" "mtbench gsm8k mtbench mtbench gsm8k gsm8k" \
     "$(keys workload report/report.json | in_one_line)"
-equal "links" "wifi lte_static lte_driving 5g starlink" "$(sed -n '/"links"/,/\]/s/^ *"\([a-z0-9_]*\)",\{0,1\}$/\1/p' report/report.json | head -n 5 | in_one_line)"
+equal "links" "wifi lte_static lte_driving 5g starlink" \
+    "$(sed -n '/"links"/,/^  *\],/p' report/report.json | sed -n 's/^ *"name": "\(.*\)",$/\1/p' | head -n 5 | in_one_line)"
 for key in $(grep -o '^ *"[A-Za-z0-9_]*":' report/report.json | tr -d ' ":' | sort -u); do
     grep -qF "\`$key\`" "$root/docs/replay.md" || wrong "docs/replay.md" "a word of the field $key" "none"
 done
@@ -57,7 +58,8 @@ runs 0 -- replay --data data --workload mmlu $few --rounds 2 --calibration 0.25 
     --quality-price 12 --device phone_8gen3_gpu --edge a100_80 --out options
 equal "dialogues to tune on" 4 "$(keys calibration_dialogues options/report.json)"
 equal "and to measure on" 12 "$(keys test_dialogues options/report.json)"
-equal "turns, of two rounds" 24 "$(keys test_turns options/report.json)"
+equal "turns" 12 "$(keys test_turns options/report.json)"
+equal "rounds" 2 "$(keys rounds options/report.json)"
 equal "load" 0.3 "$(keys load options/report.json)"
 equal "price" 12.0 "$(keys quality_price_s options/report.json)"
 equal "devices" "phone_8gen3_gpu a100_80" "$(keys device options/report.json | in_one_line)"
