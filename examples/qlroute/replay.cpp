@@ -130,6 +130,10 @@ public:
 
     ordered_json run() {
         auto families = policies_for(prepared_, places_, world_, calibration_turns_);
+        const auto known = known_policies();
+        for (const auto& f : families)
+            if (std::find(known.begin(), known.end(), f.name) == known.end())
+                throw usage_error("replay: policy " + f.name + " is not among the known ones; add it there");
         if (!options_.policies.empty())
             std::erase_if(families, [&](const policy_family& f) {
                 const bool needed = f.kind == policy_kind::ours || f.kind == policy_kind::oracle ||

@@ -404,6 +404,8 @@ std::vector<std::string_view> known_policies() {
             "always_edge",
             "random",
             "length_threshold",
+            "score_threshold_fused",
+            "gap_threshold_fused",
             "score_threshold_response",
             "gap_threshold_response",
             "hybrid_det_response",

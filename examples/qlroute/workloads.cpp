@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -486,11 +487,12 @@ prepared_workload prepare_workload(std::string_view name, const workload_options
             raw.push_back(predicted.at(id).second);
         }
         out.predictions.push_back({"response", calibrated(out, rows, raw)});
-        out.notes.push_back("response: predictions of " + options.predictions +
+        out.notes.push_back("response: predictions of " +
+                            std::filesystem::path(options.predictions).filename().string() +
                             ", each endpoint's through a Platt line fitted to the calibration turns");
         if (unpredicted > 0)
-            out.notes.push_back(std::to_string(unpredicted) + " dialogues are not in " + options.predictions +
-                                " and are left out");
+            out.notes.push_back(std::to_string(unpredicted) + " dialogues are not in " +
+                                std::filesystem::path(options.predictions).filename().string() + " and are left out");
     }
     out.predictions.push_back({"tfidf", by_words(rows, scores_of(rows))});
     out.predictions.push_back({"fused", fused(out, rows, out.prediction("response").p, out.prediction("tfidf").p)});
