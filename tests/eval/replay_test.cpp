@@ -613,7 +613,7 @@ namespace {
 /// Dialogues of different lengths in two networks, with all kinds of luck, many at once.
 scene busy(std::size_t dialogues = 40) {
     static const trace changing = recorded(
-        "0,3e6,9e6,0.03,\n7,5e5,8e6,0.08,\n15,,4e6,,\n20,9e6,2e7,0.04,\n29,0,0,,\n36,2e6,2e6,0.06,\n40,4e6,,,\n");
+        "0,3e6,9e6,0.03,\n7,5e5,8e6,0.08,\n15,,4e6,,\n20,9e6,2e7,0.04,\n29,0,0,,\n56,2e6,2e6,0.06,\n60,4e6,,,\n");
     scene s;
     keyed_random luck(99);
     for (std::size_t d = 0; d < dialogues; ++d) {
