@@ -10,6 +10,7 @@
 #pragma once
 
 #include <qlroute/core/config.hpp>
+#include <qlroute/eval/random.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -167,25 +168,6 @@ struct estimate {
 
 namespace detail {
 
-/// splitmix64: one seed gives the same rows everywhere, which the standard library's distributions do not promise.
-class row_generator {
-public:
-    explicit row_generator(std::uint64_t seed) noexcept : state_(seed) {}
-
-    /// One of 0..rows - 1. The remainder favours no row by more than rows / 2^64.
-    std::size_t operator()(std::size_t rows) noexcept { return static_cast<std::size_t>(next() % rows); }
-
-private:
-    std::uint64_t next() noexcept {
-        std::uint64_t z = state_ += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
-
-    std::uint64_t state_;
-};
-
 /// Linear between the order statistics, as numpy.percentile is. NaN of nothing.
 inline double quantile(std::span<const double> sorted, double share) {
     if (sorted.empty()) return std::numeric_limits<double>::quiet_NaN();
@@ -211,11 +193,11 @@ estimate bootstrap(std::size_t n, const Statistic& statistic, std::size_t resamp
     std::iota(rows.begin(), rows.end(), std::size_t{0});
     const auto of_rows = [&] { return static_cast<double>(statistic(std::span<const std::size_t>(rows))); };
     const double value = of_rows();
-    detail::row_generator random(seed);
+    keyed_random random(seed);
     std::vector<double> samples;
     samples.reserve(resamples);
     for (std::size_t k = 0; k < resamples; ++k) {
-        for (std::size_t& row : rows) row = random(n);
+        for (std::size_t& row : rows) row = static_cast<std::size_t>(random.below(n));
         if (const double sample = of_rows(); !std::isnan(sample)) samples.push_back(sample);
     }
     std::sort(samples.begin(), samples.end());
