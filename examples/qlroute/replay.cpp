@@ -520,7 +520,7 @@ private:
         return out;
     }
 
-    void print(const ordered_json& out) const {
+    void print(const ordered_json& out) {
         const auto value = [](const ordered_json& e) { return e[0].get<double>(); };
         const auto interval = [](const ordered_json& e, int decimals) {
             return fixed(e[0].get<double>(), decimals) + " [" + fixed(e[1].get<double>(), decimals) + ", " +
@@ -585,7 +585,7 @@ private:
     std::vector<std::vector<trial>> tuned_;
     std::vector<records> tested_;
     records best_matched_;
-    mutable std::string text_;
+    std::string text_;
 };
 
 template <class Names>

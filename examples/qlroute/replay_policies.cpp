@@ -56,6 +56,18 @@ std::vector<double> quantiles(std::vector<double> values, std::size_t count) {
 
 constexpr std::size_t dial_steps = 20;
 
+/// Of every turn of the workload, whether it is one of these.
+std::vector<bool> mask_of(const prepared_workload& w, std::span<const std::size_t> turns) {
+    std::vector<bool> out(w.work.turns());
+    for (const std::size_t turn : turns) out[turn] = true;
+    return out;
+}
+
+scenario<> facts_at(const eval::situation& s, std::size_t where) {
+    return facts_for(s.places[where], s.chat.held_by(where), s.question, usable(s.link), s.places[where].usual_success,
+                     where);
+}
+
 /// Where a remote call costs something, whoever answers.
 struct call_price {
     static constexpr std::string_view name = "call_price";
@@ -108,8 +120,7 @@ std::optional<fused_confidence> fit_confidence(const prepared_workload& w, std::
                                                std::span<const std::size_t> calibration) {
     std::vector<double> features, scores;
     std::size_t number = 0;
-    std::vector<bool> counts(w.work.turns());
-    for (const std::size_t turn : calibration) counts[turn] = true;
+    const auto counts = mask_of(w, calibration);
     for (const auto& one : w.work.dialogues)
         for (const auto& turn : one.turns) {
             const std::size_t n = number++;
@@ -139,15 +150,12 @@ any_policy cost_policy(const cost_dials& dials, const profiled_places& places,
         const auto choice = route(s.chat, s.question, s.places, s.link);
         if (!looks || !s.places[choice.where].remote) return choice.where;
         // Small first, if that may save more than it costs.
-        const auto small = facts_for(s.places[small_endpoint], s.chat.held_by(small_endpoint), s.question,
-                                     usable(s.link), s.places[small_endpoint].usual_success, small_endpoint);
-        return route.objective()(small) - choice.cost < dials.second_look ? small_endpoint : choice.where;
+        return route.objective()(facts_at(s, small_endpoint)) - choice.cost < dials.second_look ? small_endpoint
+                                                                                                : choice.where;
     };
     out.lines = [routes](const eval::situation& s, std::size_t where) {
-        const auto facts = facts_for(s.places[where], s.chat.held_by(where), s.question, usable(s.link),
-                                     s.places[where].usual_success, where);
         std::vector<std::pair<std::string, seconds>> all;
-        for (const auto& [name, value] : explain((*routes)[s.network].objective(), facts))
+        for (const auto& [name, value] : explain((*routes)[s.network].objective(), facts_at(s, where)))
             all.emplace_back(name, value);
         return all;
     };
@@ -156,9 +164,7 @@ any_policy cost_policy(const cost_dials& dials, const profiled_places& places,
             if (where != small_endpoint) return where;
             const auto& route = (*routes)[s.network];
             const double p = f(s.places[small_endpoint].usual_success, value);
-            const auto large = facts_for(s.places[large_endpoint], s.chat.held_by(large_endpoint), s.question,
-                                         usable(s.link), s.places[large_endpoint].usual_success, large_endpoint);
-            return route.objective()(large) < (1 - p) * dials.quality ? large_endpoint : where;
+            return route.objective()(facts_at(s, large_endpoint)) < (1 - p) * dials.quality ? large_endpoint : where;
         };
     return out;
 }
@@ -244,9 +250,7 @@ std::vector<policy_family> policies_for(const prepared_workload& w, const profil
     {
         auto& settings = add("length_threshold", "constant");
         std::vector<double> lengths;
-        std::vector<std::size_t> sorted(calibration.begin(), calibration.end());
-        std::vector<bool> counts(w.work.turns());
-        for (const std::size_t turn : calibration) counts[turn] = true;
+        const auto counts = mask_of(w, calibration);
         std::size_t number = 0;
         for (const auto& one : w.work.dialogues)
             for (const auto& turn : one.turns)
@@ -328,12 +332,11 @@ std::vector<policy_family> policies_for(const prepared_workload& w, const profil
         sr("sr_session_aware", [&](double price) { return eval::sr_session_aware<score>{.score = utility(price)}; });
     }
     std::vector<double> confidences;
+    const auto counts = mask_of(w, calibration);
     for (std::size_t number = 0; const auto& one : w.work.dialogues)
         for (const auto& turn : one.turns) {
             const auto& c = turn.answers[small_endpoint].confidence;
-            if (c && std::find(calibration.begin(), calibration.end(), number) != calibration.end())
-                confidences.push_back(*c);
-            ++number;
+            if (counts[number++] && c) confidences.push_back(*c);
         }
     if (!confidences.empty()) {
         auto& cascade = add("confidence_handoff", "constant");

@@ -68,7 +68,7 @@ struct network_model {
     bits_per_second usual_downlink = 10_Mbps;
 };
 
-/// What the router learns, and when. Ageing of what it was told is up to it only in `ages`.
+/// What the router learns, and when.
 struct knowledge {
     seconds link_sample_every = 5_s;   ///< the modem's own estimate: the last complete recorded sample then
     bool link_ages = true;             ///< a rate is what is believed after its age; else the sample as it was

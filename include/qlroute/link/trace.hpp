@@ -84,7 +84,8 @@ public:
     ///   the least T with: integral from start to start + T of rate(t) dt = size
     /// A sample that did not measure this direction goes on with the last measured rate: a gap in a recording is
     /// no outage. Infinity if the rate is 0 everywhere, or was measured nowhere (see measures()); 0 for a size that
-    /// is not positive. Takes time in proportion to the number of samples that the transfer lasts, at most twice all.
+    /// is not positive. Takes time in proportion to the number of samples that the transfer lasts, at most three times
+    /// all.
     seconds transfer_time(seconds start, bits size, direction way) const noexcept;
 
 private:
