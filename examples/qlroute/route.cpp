@@ -183,7 +183,7 @@ public:
             const program_decision choice = route_(chat, question, config_.places, link);
             report(routed_turn{one, i + 1, now_, link, chat, question, choice});
 
-            talk.answer(one.turns[i].reply, question.expected_output);
+            talk.answer(one.turns[i].reply, config_.places[choice.where].reply_ratio * question.expected_output);
             const message& reply = talk.messages().back();
             const bool remote = config_.places[choice.where].remote;
             scenario<> happened = choice.facts;
