@@ -1,6 +1,6 @@
 #include "commands.hpp"
-#include "endpoints.hpp"
-#include "files.hpp"
+#include "configured/endpoints.hpp"
+#include "configured/files.hpp"
 #include "outcomes.hpp"
 
 #include <qlroute/eval/metrics.hpp>

@@ -1,7 +1,7 @@
 // The subcommands. Each returns the exit status: 0, or 1 when input lines were skipped.
 #pragma once
 
-#include "settings.hpp"
+#include "configured/settings.hpp"
 #include "workloads.hpp"
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 #include "dialogues.hpp"
 
-#include "files.hpp"
+#include "configured/files.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,6 @@
 #include "commands.hpp"
-#include "files.hpp"
-#include "shown.hpp"
+#include "configured/files.hpp"
+#include "configured/shown.hpp"
 
 #include <qlroute/adapt/bert_directory.hpp>
 #if defined(QLROUTE_PROGRAM_HAS_EIGEN)

@@ -1,9 +1,9 @@
 #include "commands.hpp"
 #include "dialogues.hpp"
-#include "endpoints.hpp"
-#include "files.hpp"
-#include "lexical_weights.hpp"
-#include "nearest.hpp"
+#include "configured/endpoints.hpp"
+#include "configured/files.hpp"
+#include "configured/lexical_weights.hpp"
+#include "configured/nearest.hpp"
 #include "outcomes.hpp"
 #include "predictions.hpp"
 

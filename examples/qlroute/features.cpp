@@ -1,5 +1,5 @@
 #include "commands.hpp"
-#include "files.hpp"
+#include "configured/files.hpp"
 
 #include <qlroute/difficulty/response_difficulty.hpp>
 

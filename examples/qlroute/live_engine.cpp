@@ -1,7 +1,7 @@
 #include "live_engine.hpp"
 
-#include "files.hpp"
-#include "shown.hpp"
+#include "configured/files.hpp"
+#include "configured/shown.hpp"
 
 #include <httplib.h>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 // qlroute: routes dialogues, scores prompts, calibrates and evaluates, tokenizes and encodes text, from the command
 // line.
 #include "commands.hpp"
-#include "files.hpp"
+#include "configured/files.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,7 +1,7 @@
 #include "measurements.hpp"
 
-#include "files.hpp"
-#include "shown.hpp"
+#include "configured/files.hpp"
+#include "configured/shown.hpp"
 
 #include <nlohmann/json.hpp>
 

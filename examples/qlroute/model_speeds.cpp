@@ -1,6 +1,6 @@
 #include "model_speeds.hpp"
 
-#include "files.hpp"
+#include "configured/files.hpp"
 
 #include <qlroute/io/number.hpp>
 #include <qlroute/presets/devices.hpp>

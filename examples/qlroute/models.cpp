@@ -1,5 +1,5 @@
 #include "commands.hpp"
-#include "endpoints.hpp"
+#include "configured/endpoints.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,7 @@
 #include "networks.hpp"
 
-#include "files.hpp"
-#include "nearest.hpp"
+#include "configured/files.hpp"
+#include "configured/nearest.hpp"
 
 #include <qlroute/io/number.hpp>
 #include <qlroute/presets/links.hpp>

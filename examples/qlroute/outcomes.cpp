@@ -1,8 +1,8 @@
 #include "outcomes.hpp"
 
 #include "dialogues.hpp"
-#include "files.hpp"
-#include "nearest.hpp"
+#include "configured/files.hpp"
+#include "configured/nearest.hpp"
 
 #include <qlroute/eval/outcome_rows.hpp>
 

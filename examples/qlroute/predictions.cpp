@@ -1,8 +1,8 @@
 #include "predictions.hpp"
 
 #include "dialogues.hpp"
-#include "files.hpp"
-#include "shown.hpp"
+#include "configured/files.hpp"
+#include "configured/shown.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,8 +1,8 @@
 #include "commands.hpp"
-#include "engine_file.hpp"
-#include "files.hpp"
+#include "configured/engine_file.hpp"
+#include "configured/files.hpp"
 #include "measurements.hpp"
-#include "shown.hpp"
+#include "configured/shown.hpp"
 #ifdef QLROUTE_PROGRAM_HAS_HTTP
 #include "live_engine.hpp"
 #endif

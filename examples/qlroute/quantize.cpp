@@ -1,5 +1,5 @@
 #include "commands.hpp"
-#include "files.hpp"
+#include "configured/files.hpp"
 
 #include <qlroute/adapt/bert_directory.hpp>
 #include <qlroute/encoder/bert_encoder.hpp>

@@ -1,6 +1,6 @@
 #include "commands.hpp"
-#include "files.hpp"
-#include "nearest.hpp"
+#include "configured/files.hpp"
+#include "configured/nearest.hpp"
 #include "networks.hpp"
 #include "replay_policies.hpp"
 #include "replay_world.hpp"

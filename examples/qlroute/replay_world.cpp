@@ -1,6 +1,6 @@
 #include "replay_world.hpp"
 
-#include "files.hpp"
+#include "configured/files.hpp"
 
 #include <qlroute/eval/random.hpp>
 #include <qlroute/fit/engine_fit.hpp>

@@ -1,6 +1,6 @@
 #include "commands.hpp"
 #include "dialogues.hpp"
-#include "files.hpp"
+#include "configured/files.hpp"
 
 #include <nlohmann/json.hpp>
 

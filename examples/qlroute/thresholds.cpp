@@ -1,7 +1,7 @@
 #include "commands.hpp"
 #include "dialogues.hpp"
-#include "endpoints.hpp"
-#include "files.hpp"
+#include "configured/endpoints.hpp"
+#include "configured/files.hpp"
 
 #include <nlohmann/json.hpp>
 

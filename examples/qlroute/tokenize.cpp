@@ -1,5 +1,5 @@
 #include "commands.hpp"
-#include "files.hpp"
+#include "configured/files.hpp"
 
 #include <qlroute/adapt/tokenizer_json.hpp>
 #include <qlroute/text/wordpiece.hpp>

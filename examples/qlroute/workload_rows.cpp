@@ -1,8 +1,8 @@
 #include "workload_rows.hpp"
 
 #include "dialogues.hpp"
-#include "files.hpp"
-#include "shown.hpp"
+#include "configured/files.hpp"
+#include "configured/shown.hpp"
 #include "workloads.hpp"
 
 #include <qlroute/eval/outcome_rows.hpp>

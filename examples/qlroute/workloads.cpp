@@ -1,8 +1,8 @@
 #include "workloads.hpp"
 
 #include "dialogues.hpp"
-#include "endpoints.hpp"
-#include "files.hpp"
+#include "configured/endpoints.hpp"
+#include "configured/files.hpp"
 #include "predictions.hpp"
 #include "workload_rows.hpp"
 

@@ -55,9 +55,8 @@ struct any_predictor {
             return found == curves->end() ? p : found->second(p);
         }
     };
-    difficulty operator()(std::span<const qlroute::message> dialogue) const noexcept {
-        return std::visit([&](const auto& one) { return difficulty{one(dialogue), curves.get()}; }, predictor);
-    }
+    difficulty operator()(
+        std::span<const qlroute::message> dialogue) const noexcept;  // compiled once: the encoder is large
 
     /// Null if it is another one.
     const qlroute::response_difficulty* response() const noexcept {

@@ -543,6 +543,10 @@ settings usual_settings() {
 
 }  // namespace
 
+any_predictor::difficulty any_predictor::operator()(std::span<const message> dialogue) const noexcept {
+    return std::visit([&](const auto& one) { return difficulty{one(dialogue), curves.get()}; }, predictor);
+}
+
 seconds expected_latency::operator()(const scenario<>& s) const noexcept {
     return cost::end_to_end(way_of(*config), engines_of(*config), config->transport)(s);
 }
