@@ -88,8 +88,8 @@ TEST_CASE("ten thousand turns of one kind leave what is known of other kinds as 
     CHECK(learner.engine().untiled.per_pair == truth.untiled.per_pair);
     CHECK(learner.engine().decode.fixed == truth.decode.fixed);
     CHECK(off(learner, truth, 500_tok, 100_tok) < 1e-6);
-    // and it can still be changed
-    for (int i = 0; i < 100; ++i) learner.observe_prefill(500_tok, 100_tok, 2 * reading(truth, 500_tok, 100_tok));
+    // and it can still be changed, at the pace of what is forgotten
+    for (int i = 0; i < 500; ++i) learner.observe_prefill(500_tok, 100_tok, 2 * reading(truth, 500_tok, 100_tok));
     CHECK(off(learner, truth, 500_tok, 100_tok) == doctest::Approx(1).epsilon(0.05));
 }
 
@@ -133,4 +133,30 @@ TEST_CASE("learning and asking allocate nothing, and a router sees what was lear
     converse(engines[0], truth, 10, 5);
     CHECK(objective(s) != first);
     CHECK(allocations.load() == before);
+}
+
+TEST_CASE("one request said again and again settles, from a guess that was far too slow") {
+    const cost::batch_time reading{.per_token = 1 / 10_tok_s};
+    const cost::step_time writing{.fixed = 1_s / 1_tok, .per_context = {}};
+    online_engine learner({.tiled = reading, .untiled = reading, .decode = writing}, learning::from_a_guess());
+    const scenario<> any;
+    for (int i = 0; i < 500; ++i) {
+        REQUIRE(learner.observe_prefill(0_tok, 80_tok, 2_s));
+        REQUIRE(learner.observe_decode(80_tok, 20_tok, 4_s));
+        CHECK(learner.prefill_time(any, 0_tok, 80_tok).value() == doctest::Approx(2).epsilon(0.01));
+        CHECK(learner.decode_time(any, 80_tok, 20_tok).value() == doctest::Approx(4).epsilon(0.01));
+    }
+}
+
+TEST_CASE("a figure that is 0 rises when the times ask for it") {
+    const cost::batch_time reading{.per_token = 10_ms / 1_tok};
+    online_engine learner({.tiled = reading, .untiled = reading}, learning::from_a_guess());
+    const scenario<> any;
+    // First 10 ms a token, which leaves no room for a fixed time; then 1 s + 1 ms a token.
+    for (int i = 0; i < 20; ++i)
+        for (const double n : {100.0, 400.0}) learner.observe_prefill(0_tok, tokens(n), seconds(0.01 * n));
+    for (int i = 0; i < 200; ++i)
+        for (const double n : {100.0, 400.0}) learner.observe_prefill(0_tok, tokens(n), seconds(1 + 0.001 * n));
+    CHECK(learner.prefill_time(any, 0_tok, 100_tok).value() == doctest::Approx(1.1).epsilon(0.02));
+    CHECK(learner.prefill_time(any, 0_tok, 400_tok).value() == doctest::Approx(1.4).epsilon(0.02));
 }

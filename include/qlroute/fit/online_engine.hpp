@@ -31,7 +31,8 @@ struct learning {
 
 /// A `batched` engine whose figures follow observed times: recursive least squares on relative errors, with forgetting.
 ///   P <- D P D,  D = 1 / sqrt(forgetting) for figures that the timing depends on, else 1
-///   k = P x / (noise^2 + x' P x),  w <- max(w + k (1 - x' w), 0),  P <- P - k x' P,   x = features / measured time
+///   k = P x / (noise^2 + x' P x),  w <- w + k (1 - x' w),  P <- P - k x' P,   x = features / measured time
+/// and where a figure falls below 0, the most likely w under P in which it is 0.
 /// What a timing does not depend on keeps its certainty, and no figure becomes less certain than it was at first: a
 /// week of short turns does not wash out what is known of long ones.
 /// Is itself a computation policy. Allocates nothing; not thread-safe while observing.
@@ -117,10 +118,31 @@ private:
             uncertainty += x[i] * px[i];
         }
         for (std::size_t i = 0; i < size; ++i) {
-            w_[i] = std::max(w_[i] + px[i] / uncertainty * (1 - said), 0.0);
+            w_[i] += px[i] / uncertainty * (1 - said);
             for (std::size_t j = 0; j < size; ++j) covariance_[i][j] -= px[i] * px[j] / uncertainty;
         }
+        stop_at_zero();
         engine_ = detail::as_batched(w_, engine_.batch, engine_.tile);
+    }
+
+    /// The most likely figures of which none is below 0: one that is goes to 0, and the others follow by what is known
+    /// of them together. To cut it off alone would change the sum that was just learnt, and the next step would
+    /// overshoot.
+    void stop_at_zero() noexcept {
+        auto p = covariance_;
+        for (std::size_t step = 0; step < size; ++step) {
+            const auto lowest = static_cast<std::size_t>(std::min_element(w_.begin(), w_.end()) - w_.begin());
+            if (!(w_[lowest] < 0)) return;
+            const vector with = p[lowest];
+            const double cut = w_[lowest];
+            if (with[lowest] > 0)
+                for (std::size_t i = 0; i < size; ++i) {
+                    w_[i] -= with[i] / with[lowest] * cut;
+                    for (std::size_t j = 0; j < size; ++j) p[i][j] -= with[i] * with[j] / with[lowest];
+                }
+            w_[lowest] = 0;
+        }
+        for (double& one : w_) one = std::max(one, 0.0);
     }
 
     void bound_uncertainty() noexcept {
