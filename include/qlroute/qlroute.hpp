@@ -117,6 +117,7 @@
 #include <qlroute/fit/least_absolute.hpp>
 #include <qlroute/fit/engine_fit.hpp>
 #include <qlroute/fit/online_engine.hpp>
+#include <qlroute/fit/output_length.hpp>
 
 #include <qlroute/route/facts.hpp>
 #include <qlroute/route/selection.hpp>

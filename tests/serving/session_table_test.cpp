@@ -146,3 +146,17 @@ TEST_CASE("a random history of dialogues agrees with a naive model of the two ru
         }
     }
 }
+
+TEST_CASE("what the host observed of one dialogue's cache is counted as what the endpoint holds") {
+    const auto places = two_places(0_tok, 0_tok);
+    session_table chats(10, places);
+    exchange(chats, 7, 1, 100, 1_s);
+    exchange(chats, 8, 1, 200, 2_s);
+    chats.cache_observed(7, 1, 30_tok, 3_s);
+    CHECK(chats.at(7).held_by(1).cached.size == 30_tok);
+    CHECK(chats.at(7).held_by(1).last_used == 3_s);
+    CHECK(chats.cached_at(1) == 230_tok);
+    chats.cache_observed(9, 1, 30_tok, 3_s);  // not held
+    CHECK(chats.size() == 2);
+    CHECK(chats.cached_at(1) == 230_tok);
+}

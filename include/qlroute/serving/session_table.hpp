@@ -66,6 +66,16 @@ public:
         }
     }
 
+    /// The host says how much of the dialogue `id` is cached at `where`, as session::cache_observed. A dialogue that
+    /// the table does not hold is none of its business.
+    void cache_observed(std::uint64_t id, std::size_t where, tokens cached, seconds now) noexcept {
+        QLROUTE_EXPECTS(where < pools_.size());
+        const slot_index slot = find(id);
+        if (slot == none) return;
+        slots_[slot].chat.cache_observed(where, cached, now);
+        account(slot, where);
+    }
+
     /// The dialogue of that id, or null.
     const session* find_session(std::uint64_t id) const noexcept {
         const slot_index slot = find(id);
