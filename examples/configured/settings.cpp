@@ -3,16 +3,14 @@
 #include "engine_file.hpp"
 #include "files.hpp"
 #include "lexical_weights.hpp"
-#include "shown.hpp"
+#include "section.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <initializer_list>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
 
@@ -32,112 +30,6 @@ lexical_difficulty built_in_lexical() {
 namespace {
 
 constexpr std::pair<std::string_view, double> tiers[] = {{"small", 0}, {"medium", 1}, {"large", 2}, {"frontier", 3}};
-
-/// A relative path is relative to the configuration that names it.
-std::string beside(const std::string& config_path, const std::string& path) {
-    const std::size_t slash = config_path.rfind('/');
-    return path.starts_with('/') || slash == std::string::npos ? path : config_path.substr(0, slash + 1) + path;
-}
-
-/// One JSON object of the configuration. Every key must be asked for; finish() complains of the others.
-class section {
-public:
-    section(const json& object, std::string file, std::string path)
-        : object_(&object), file_(std::move(file)), path_(std::move(path)) {
-        if (!object.is_object()) fail_here("expected an object, such as {...}, got " + shown(object));
-    }
-
-    [[noreturn]] void fail(std::string_view key, const std::string& why) const {
-        throw usage_error(file_ + ": " + path_ + (path_.empty() ? "" : ".") + std::string(key) + ": " + why);
-    }
-    [[noreturn]] void fail_here(const std::string& why) const {
-        throw usage_error(file_ + ": " + (path_.empty() ? "the whole file" : path_) + ": " + why);
-    }
-
-    const json* find(std::string_view key) {
-        if (std::find(asked_.begin(), asked_.end(), key) == asked_.end()) asked_.emplace_back(key);
-        const auto at = object_->find(std::string(key));
-        return at == object_->end() ? nullptr : &*at;
-    }
-    const json& need(std::string_view key, const std::string& expected) {
-        const json* value = find(key);
-        if (value == nullptr) fail(key, "missing; expected " + expected);
-        return *value;
-    }
-    section child(std::string_view key, const json& value) const {
-        return section(value, file_, path_ + (path_.empty() ? "" : ".") + std::string(key));
-    }
-    section child(std::string_view key, std::size_t index, const json& value) const {
-        return section(value, file_,
-                       path_ + (path_.empty() ? "" : ".") + std::string(key) + "[" + std::to_string(index) + "]");
-    }
-
-    /// A quantity written as text with its unit: "38 ms". Bounded, so that no cost overflows.
-    template <any_quantity Q>
-    void read(std::string_view key, Q& into, Q most = Q(1e15)) {
-        const json* value = find(key);
-        if (value == nullptr) return;
-        // What is not a text has no unit, and parse_quantity() says so.
-        const auto quantity = parse_quantity<Q>(value->is_string() ? value->get<std::string>() : shown(*value));
-        if (!quantity) fail(key, quantity.error().message);
-        if (quantity->value() < 0) fail(key, "must not be negative, got " + shown(*value));
-        if (*quantity > most) fail(key, "expected at most " + to_text(most) + ", got " + shown(*value));
-        if (quantity->value() > 0 && quantity->value() < 1e-15)
-            fail(key, "expected 0 or at least " + to_text(Q(1e-15)) + ", got " + shown(*value));
-        into = *quantity;
-    }
-
-    /// A plain number between two bounds.
-    void read(std::string_view key, double& into, double least, double most) {
-        const json* value = find(key);
-        if (value == nullptr) return;
-        const bool number = value->is_number() && std::isfinite(value->get<double>());
-        if (!number || value->get<double>() < least || value->get<double>() > most) {
-            fail(key, "expected a number from " + bound(least) + " to " + bound(most) + ", got " + shown(*value));
-        }
-        into = value->get<double>();
-    }
-
-    void read(std::string_view key, bool& into) {
-        const json* value = find(key);
-        if (value == nullptr) return;
-        if (!value->is_boolean()) fail(key, "expected true or false, got " + shown(*value));
-        into = value->get<bool>();
-    }
-
-    std::string choice(std::string_view key, const std::string& fallback,
-                       std::initializer_list<std::string_view> allowed) {
-        const json* value = find(key);
-        if (value == nullptr) return fallback;
-        std::string all;
-        for (const auto each : allowed) {
-            if (value->is_string() && value->get_ref<const std::string&>() == each) return std::string(each);
-            all += (all.empty() ? "" : ", ") + std::string(each);
-        }
-        fail(key, "expected one of " + all + ", got " + shown(*value));
-    }
-
-    void finish() const {
-        for (const auto& [key, value] : object_->items()) {
-            if (std::find(asked_.begin(), asked_.end(), key) != asked_.end()) continue;
-            std::string all;
-            for (const auto& each : asked_) all += (all.empty() ? "" : ", ") + each;
-            fail(key, "unknown key; known here are " + all);
-        }
-    }
-
-private:
-    static std::string bound(double value) {
-        char text[32];
-        std::snprintf(text, sizeof text, "%.10g", value);
-        return text;
-    }
-
-    const json* object_;
-    std::string file_;
-    std::string path_;
-    std::vector<std::string> asked_;
-};
 
 /// A tier, a number, a known model, or an endpoint file.
 void read_ability(section& at, settings& s, endpoint& e, const std::string& config_path) {
@@ -275,7 +167,7 @@ void read_engine(section& at, settings& s, endpoint& e, const std::string& confi
     e.request_time_per_size = read.request_time_per_size;
 }
 
-endpoint read_endpoint(section& at, settings& s, const std::string& config_path) {
+endpoint read_endpoint(section& at, settings& s, const std::string& config_path, const more_keys& more) {
     const json& name = at.need("name", "a text, such as \"phone\"");
     if (!name.is_string() || name.get_ref<const std::string&>().empty())
         at.fail("name", "expected a text that is not empty, got " + shown(name));
@@ -283,6 +175,7 @@ endpoint read_endpoint(section& at, settings& s, const std::string& config_path)
 
     endpoint e;
     e.name = s.names.back();
+    if (more.of_endpoint) more.of_endpoint(at, e);
     at.read("remote", e.remote);
     at.read("available", e.available);
     read_ability(at, s, e, config_path);
@@ -290,6 +183,9 @@ endpoint read_endpoint(section& at, settings& s, const std::string& config_path)
     const device_preset* preset = read_presets(at, e);
     read_engine(at, s, e, config_path);
     const std::string none = preset == nullptr ? "" : ", because " + std::string(preset->source) + " gives none";
+    if (e.prefill_rate == tokens_per_second(0) && at.find("prefill_rate") == nullptr)
+        e.prefill_rate = more.usual_prefill_rate;
+    if (e.tpot == seconds_per_token(0) && at.find("tpot") == nullptr) e.tpot = more.usual_tpot;
     if (e.prefill_rate == tokens_per_second(0)) at.need("prefill_rate", "a rate such as \"220 tok/s\"" + none);
     if (e.tpot == seconds_per_token(0)) at.need("tpot", "a time per token such as \"45 ms/tok\"" + none);
     at.read("prefill_rate", e.prefill_rate);
@@ -582,23 +478,7 @@ void replace_endpoints(settings& config, const std::vector<std::string>& chosen)
     connect_curves(config);
 }
 
-settings read_settings(const std::string& path) {
-    const std::string text = read_file(path);
-    std::vector<std::set<std::string>> open;  // the keys of the objects around the place that is read
-    const auto refuse_twins = [&](int, json::parse_event_t event, json& value) {
-        if (event == json::parse_event_t::object_start) open.emplace_back();
-        if (event == json::parse_event_t::object_end) open.pop_back();
-        if (event == json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second)
-            throw usage_error(path + ": " + value.get<std::string>() + ": found twice in one object; expected it once");
-        return true;
-    };
-    json all;
-    try {
-        all = json::parse(text, refuse_twins, true, true);  // comments are welcome
-    } catch (const json::exception& why) {
-        const std::string_view reason(why.what());  // "[json.exception.parse_error.101] parse error at line 3, ..."
-        throw usage_error(path + ": not valid JSON: " + std::string(reason.substr(reason.find("] ") + 2)));
-    }
+settings settings_from(const json& all, const std::string& path, const more_keys& more) {
     section at(all, path, "");
     settings s = usual_settings();
     // First, because the abilities of endpoints are read on its scale.
@@ -612,7 +492,7 @@ settings read_settings(const std::string& path) {
         s.engines.clear();
         for (std::size_t i = 0; i < places->size(); ++i) {
             section one = at.child("endpoints", i, (*places)[i]);
-            s.places.push_back(read_endpoint(one, s, path));
+            s.places.push_back(read_endpoint(one, s, path, more));
         }
         if (const auto fault = fault_in(s.places)) at.fail("endpoints", fault->message);
         connect_curves(s);
@@ -630,6 +510,11 @@ settings read_settings(const std::string& path) {
         transport = read_transport(at.child("transport", *how));
     }
     if (transport) s.transport = *transport;
+    if (more.of_file) more.of_file(at, s);
     at.finish();
     return s;
+}
+
+settings read_settings(const std::string& path, const more_keys& more) {
+    return settings_from(parse_config(read_file(path), path), path, more);
 }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "endpoints.hpp"
+#include "section.hpp"
 
 #include <qlroute/qlroute.hpp>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -146,5 +148,20 @@ void replace_endpoints(settings& config, const std::vector<std::string>& chosen)
 /// The defaults: a phone and an edge server.
 settings default_settings();
 
-/// From a JSON file. Throws usage_error naming the file, the key and what was expected.
-settings read_settings(const std::string& path);
+/// What a program knows of a configuration beyond what a decision needs.
+struct more_keys {
+    /// Asks for further keys of an endpoint, and may set what is not configured. Called in the endpoints' order.
+    std::function<void(section&, qlroute::endpoint&)> of_endpoint{};
+    /// The same for the whole file, after everything else.
+    std::function<void(section&, const settings&)> of_file{};
+    /// Where the configuration has none: for programs that learn them.
+    qlroute::tokens_per_second usual_prefill_rate{};
+    qlroute::seconds_per_token usual_tpot{};
+};
+
+/// From parse_config(). `path`: what messages name, and where relative paths begin. Throws usage_error naming the file,
+/// the key and what was expected.
+settings settings_from(const nlohmann::json& all, const std::string& path, const more_keys& more = {});
+
+/// From a JSON file.
+settings read_settings(const std::string& path, const more_keys& more = {});

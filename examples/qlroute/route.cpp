@@ -1,5 +1,6 @@
 #include "commands.hpp"
 #include "dialogues.hpp"
+#include "configured/decision_row.hpp"
 #include "configured/files.hpp"
 
 #include <nlohmann/json.hpp>
@@ -16,9 +17,6 @@
 using namespace qlroute;
 
 namespace {
-
-using program_router = router<any_predictor, program_objective, any_rule>;
-using program_decision = decision<seconds>;
 
 /// The link over time: what the router can know of it, and what then happens. Without a trace it never changes.
 class link_history {
@@ -159,7 +157,7 @@ struct routed_turn {
     link_state link;
     const session& chat;
     const turn& question;
-    const program_decision& choice;
+    const configured_decision& choice;
 };
 
 /// Routes dialogues one after another, a turn every turn_interval, over one link.
@@ -180,7 +178,7 @@ public:
             const link_state link = link_.known_at(now_);
             turn question = chat.next_turn(talk.messages(), now_);
             question.expected_output = config_.expected_output;
-            const program_decision choice = route_(chat, question, config_.places, link);
+            const configured_decision choice = route_(chat, question, config_.places, link);
             report(routed_turn{one, i + 1, now_, link, chat, question, choice});
 
             talk.answer(one.turns[i].reply, config_.places[choice.where].reply_ratio * question.expected_output);
@@ -210,27 +208,17 @@ public:
 private:
     const settings& config_;
     link_history link_;
-    program_router route_;
+    configured_router route_;
     summary summary_;
     seconds now_{};
 };
 
-void print_json(const routed_turn& t, const settings& config, const program_objective& objective) {
+void print_json(const routed_turn& t, const settings& config) {
     nlohmann::ordered_json row;
     row["id"] = t.from.id;
     row["turn"] = t.number;
-    row["endpoint"] = config.places[t.choice.where].name;
-    row["total_s"] = t.choice.cost.value();
-    for (const auto& [name, value] : explain(objective, t.choice.facts))
-        row["breakdown"][std::string(name)] = value.value();
-    row["p_success"] = t.choice.p_success();
-    row["prefix_hit"] = t.choice.facts.prefix_hit.value();
-    row["switched"] = t.choice.switched;
-    row["switching_by"] = nullptr;
-    const way_for_history way = way_of(config);
-    if (way(t.choice.facts) > seconds(0))
-        row["switching_by"] = way.moves(t.choice.facts) ? "kv_transfer" : "kv_recompute";
-    std::cout << row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+    row.update(decision_row(config, t.choice));
+    std::cout << one_line(row) << '\n';
 }
 
 std::string fixed(double value, int decimals) {
@@ -338,7 +326,7 @@ int run_route(route_options options) {
     const std::size_t bad = read_dialogues(options.input == "-" ? std::cin : file, name, [&](const dialogue& one) {
         if (options.compare) kept.push_back(one);
         ours.run(one, [&](const routed_turn& t) {
-            if (options.json) return print_json(t, config, objective);
+            if (options.json) return print_json(t, config);
             if (!std::exchange(titled, true))
                 std::cout << "   time        uplink  dialogue/turn               endpoint     cost   term by term\n";
             print_line(t, config, objective);

@@ -1,0 +1,70 @@
+// Which dialogue a request belongs to, where nobody says.
+#pragma once
+
+#include <qlroute/core/config.hpp>
+#include <qlroute/text/content_hash.hpp>
+#include <qlroute/text/message.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+
+/// Finds a dialogue by what was said in it. A client that keeps no session sends the whole dialogue each turn, so that
+/// an earlier request of the same dialogue is a prefix of this one, whatever its answer looked like when it came back.
+///   key of a request = that of the longest earlier request which is a prefix of it, or a new one
+/// Two dialogues that begin with the same requests share a key until they part, and the later one then has it: what is
+/// said to be cached for the other is then too little, never too much. `apart` keeps users from being taken for one
+/// another. Remembers the last `most` requests. Not thread-safe.
+class chat_keys {
+public:
+    explicit chat_keys(std::size_t most) : most_(most) { QLROUTE_EXPECTS(most > 0); }
+
+    std::uint64_t key_of(std::span<const qlroute::message> messages, std::string_view apart = {}) {
+        qlroute::content_hash hash;
+        hash.feed(apart);
+        std::uint64_t key = 0;
+        bool found = false;
+        for (const qlroute::message& one : messages) {
+            const char header[] = {'\xFF', static_cast<char>(one.from)};
+            hash.feed({header, sizeof header});
+            hash.feed(one.text);
+            if (const auto at = by_digest_.find(hash.digest()); at != by_digest_.end()) {
+                key = at->second->key;
+                found = true;
+            }
+        }
+        if (!found) key = ++last_;
+        remember(hash.digest(), key);
+        return key;
+    }
+
+    std::size_t size() const noexcept { return by_digest_.size(); }
+
+private:
+    struct request {
+        std::uint64_t digest;
+        std::uint64_t key;
+    };
+
+    void remember(std::uint64_t digest, std::uint64_t key) {
+        if (const auto at = by_digest_.find(digest); at != by_digest_.end()) {
+            at->second->key = key;
+            by_age_.splice(by_age_.end(), by_age_, at->second);
+            return;
+        }
+        if (by_digest_.size() == most_) {
+            by_digest_.erase(by_age_.front().digest);
+            by_age_.pop_front();
+        }
+        by_age_.push_back({digest, key});
+        by_digest_.emplace(digest, std::prev(by_age_.end()));
+    }
+
+    std::size_t most_;
+    std::uint64_t last_ = 0;
+    std::list<request> by_age_;
+    std::unordered_map<std::uint64_t, std::list<request>::iterator> by_digest_;
+};
