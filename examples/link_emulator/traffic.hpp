@@ -3,6 +3,7 @@
 
 #include "shaper.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
