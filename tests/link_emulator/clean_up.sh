@@ -28,6 +28,7 @@ nothing_left "after orphans"
 
 for signal in TERM INT HUP; do
     for command in "" "-- sleep 300"; do
+        rm -f err
         # shellcheck disable=SC2086
         env --default-signal=INT "$program" --device-namespace "$device" --edge-namespace "$edge" $link_of_five $command 2>err &
         pid=$!
