@@ -188,7 +188,7 @@ std::string words(const options& said) {
 
 /// However the run ends, what it started ends first.
 struct programs {
-    programs() { adopt_descendants(); }
+    programs() = default;
     programs(const programs&) = delete;
     programs& operator=(const programs&) = delete;
     ~programs() { end_descendants(patience); }
@@ -246,7 +246,7 @@ int run(const options& said) {
     check_address("--edge-address", said.edge_address);
     check_rights();
 
-    programs started;
+    adopt_descendants();
     const auto namespace_of = [&](const std::string& name) {
         return said.existing ? network_namespace::existing(name) : network_namespace::create(name);
     };
@@ -255,9 +255,11 @@ int run(const options& said) {
     const file_descriptor device_end = open_link_device(device, said.device_address, said.edge_address);
     const file_descriptor edge_end = open_link_device(edge, said.edge_address, said.device_address);
     forwarder link(device_end.get(), edge_end.get(), std::move(up), std::move(down));
-
-    const int status = attend(said, device, edge, link, started);
-    end_descendants(patience);  // while the link is there: they may have something to say to one another
+    int status = 0;
+    {
+        programs started;  // they end while the link is there: they may have something to say to one another
+        status = attend(said, device, edge, link, started);
+    }
     link.stop();
     if (!said.quiet) {
         say(line_about("up    ", link.up()));

@@ -67,8 +67,11 @@ link $link_of_five -- true
 equal "status after that" 0 $?
 nothing_left "after that"
 
-# A namespace that is removed under its feet is an error, not a busy loop.
-link $link_of_five -- sh -c "ip netns del $edge; ip netns del $device; sleep 1; :"
-equal "status while its names are removed" 0 $?   # the namespaces live on in their processes
+# A device that is removed under its feet is an error, not a busy loop; what ran ends, and the rest is removed.
+link $link_of_five -- sh -c 'ip link del qlr0; echo $$ >child; exec sleep 300'
+equal "status without its device" 125 $?
+grep -qF "the device qlr0 is gone" err || wrong "message without its device" "the device qlr0 is gone" "$(cat err)"
+gone "$(cat child)" || wrong "COMMAND without its device" "gone" "$(cat "/proc/$(cat child)/status")"
+nothing_left "without its device"
 
 finish
