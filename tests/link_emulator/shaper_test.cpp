@@ -153,6 +153,8 @@ TEST_CASE("the round trip is the one in force when a packet leaves, and order is
     const passage slow = link.admit(2.998_s, 1_kB);
     CHECK(near(slow.arrives, 3.049_s));
     CHECK(link.admit(3.001_s, 1_kB).arrives == slow.arrives);
+    CHECK(near(shaper(link_course(t, 0_s, direction::uplink, {}, 1_s), roomy, 1).admit(1.9995_s, 1_kB).arrives,
+               2.0505_s));
     CHECK(near(link.admit(3.5_s, 1_kB).arrives, 3.511_s));
 }
 
