@@ -177,13 +177,14 @@ void write_stats(const std::string& path, const forwarder& link) {
 
 void say(const std::string& text) { std::cerr << "qlroute-link: " << text << '\n'; }
 
-std::string words(const options& said) {
-    const auto one = [](const std::string& text, const char* otherwise) {
-        return text.empty() ? std::string(otherwise) : text;
+std::string words(const options& said, const std::optional<trace>& recorded) {
+    const auto one = [](const std::string& text, bool is_recorded) {
+        return is_recorded ? std::string("as recorded") : text;
     };
     return said.device_namespace + ' ' + said.device_address + " <-> " + said.edge_namespace + ' ' + said.edge_address +
-           ", up " + one(said.up, "as recorded") + ", down " + one(said.down, "as recorded") + ", rtt " +
-           one(said.rtt, "as recorded") + (said.trace.empty() ? "" : ", trace " + said.trace);
+           ", up " + one(said.up, recorded && recorded->measures(direction::uplink)) + ", down " +
+           one(said.down, recorded && recorded->measures(direction::downlink)) + ", rtt " +
+           one(said.rtt, measures_rtt(recorded)) + (recorded ? " in " + said.trace : "");
 }
 
 /// However the run ends, what it started ends first.
@@ -198,8 +199,8 @@ struct programs {
 };
 
 /// Until COMMAND has ended, or a signal comes. The status of this program.
-int attend(const options& said, const network_namespace& device, const network_namespace& edge, const forwarder& link,
-           programs& run) {
+int attend(const options& said, const std::string& description, const network_namespace& device,
+           const network_namespace& edge, const forwarder& link, programs& run) {
     const environment variables{{"QLROUTE_DEVICE_ADDRESS", said.device_address},
                                 {"QLROUTE_EDGE_ADDRESS", said.edge_address},
                                 {"QLROUTE_DEVICE_NAMESPACE", said.device_namespace},
@@ -217,7 +218,7 @@ int attend(const options& said, const network_namespace& device, const network_n
                 said.wait_port == 0 ? said.edge_address : listener_on(edge, said.edge_address, said.wait_port);
             if (listener == said.edge_address) {
                 is_ready = true;
-                if (!said.quiet) say("link up: " + words(said));
+                if (!said.quiet) say("link up: " + description);
                 if (!said.command.empty()) run.command = start(device, said.command, variables, false);
             } else if (std::chrono::steady_clock::now() > waits_until) {
                 throw usage_error(
@@ -258,7 +259,7 @@ int run(const options& said) {
     int status = 0;
     {
         programs started;  // they end while the link is there: they may have something to say to one another
-        status = attend(said, device, edge, link, started);
+        status = attend(said, words(said, recorded), device, edge, link, started);
     }
     link.stop();
     if (!said.quiet) {
@@ -279,9 +280,9 @@ int main(int argc, char** argv) {
     app.footer(
         "-- COMMAND ... at the end runs in the device's namespace; without it the link stays until SIGINT or SIGTERM.");
     options said;
-    app.add_option("--up", said.up, "rate from the device to the edge, as \"5 Mbit/s\"");
-    app.add_option("--down", said.down, "rate from the edge to the device");
-    app.add_option("--rtt", said.rtt, "round trip of a small packet, as \"30 ms\"");
+    app.add_option("--up", said.up, "rate from the device to the edge, as \"5 Mbit/s\", unless recorded");
+    app.add_option("--down", said.down, "rate from the edge to the device, unless recorded");
+    app.add_option("--rtt", said.rtt, "round trip of a small packet, as \"30 ms\", unless recorded");
     app.add_option("--jitter", said.jitter, "each way's delay is up to so much shorter or longer; UP,DOWN for two");
     app.add_flag("--reordering", said.reordering, "jitter may let a packet overtake another");
     app.add_option("--loss", said.loss, "of packets each way, by chance, as \"0.5 %\"; UP,DOWN for two");

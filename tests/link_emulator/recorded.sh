@@ -21,6 +21,9 @@ for _ in range(100):
     which = udp.recv(9)[0]
     print((time.monotonic() - sent[which]) * 1e3)
 P
+link --trace steps.csv --up 1Mbit/s --rtt 99ms -- true
+grep -qF "up as recorded, down as recorded, rtt as recorded in steps.csv" err ||
+    wrong "what is said of a trace that measures all" "as recorded" "$(cat err)"
 for file in steps.csv steps.csv.gz; do
     link --trace "$file" --edge-command "exec $python -B '$tests/probe.py' serve" --wait-port 7077 -- "$python" pings.py ||
         wrong "pings over $file" 0 "$? $(cat err)"
