@@ -257,16 +257,16 @@ private:
     double time_above_ = trace_columns[time_field].least;
 };
 
-/// A rate for every sample: what was not measured goes on as it was, around the loop. Empty if none was measured.
-inline std::vector<bits_per_second> with_gaps_filled(std::span<const trace_sample> samples,
-                                                     std::optional<bits_per_second> trace_sample::*rate) {
-    const auto measured = [&](const trace_sample& sample) { return (sample.*rate).has_value(); };
+/// A value for every sample: what was not measured goes on as it was, around the loop. Empty if none was measured.
+template <any_quantity Q>
+std::vector<Q> with_gaps_filled(std::span<const trace_sample> samples, std::optional<Q> trace_sample::*column) {
+    const auto measured = [&](const trace_sample& sample) { return (sample.*column).has_value(); };
     const auto last = std::find_if(samples.rbegin(), samples.rend(), measured);
     if (last == samples.rend()) return {};
-    std::vector<bits_per_second> filled;
+    std::vector<Q> filled;
     filled.reserve(samples.size());
-    auto in_force = *((*last).*rate);
-    for (const auto& sample : samples) filled.push_back(in_force = (sample.*rate).value_or(in_force));
+    auto in_force = *((*last).*column);
+    for (const auto& sample : samples) filled.push_back(in_force = (sample.*column).value_or(in_force));
     return filled;
 }
 
