@@ -70,6 +70,8 @@ priced_endpoint chat_router::priced(configured_decision decision, const turn& qu
     const scenario<>& s = decision.facts;
     forecast expected{.ttft = cost::ttft(way, engines, now_.transport)(s),
                       .end_to_end = cost::end_to_end(way, engines, now_.transport)(s),
+                      .prefill = engines.prefill_time(s, s.prefix_hit, s.prefix_tokens - s.prefix_hit + s.new_tokens),
+                      .prefill_if_cached = engines.prefill_time(s, s.prefix_tokens, s.new_tokens),
                       .prompt = s.prefix_tokens + s.new_tokens,
                       .cached = s.prefix_hit,
                       .output = s.output_tokens,

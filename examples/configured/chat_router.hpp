@@ -30,8 +30,10 @@ struct chat_turn {
 struct forecast {
     qlroute::seconds ttft{};
     qlroute::seconds end_to_end{};
-    qlroute::tokens prompt{};  // all of it, in the endpoint's tokens
-    qlroute::tokens cached{};  // of it
+    qlroute::seconds prefill{};            // of what is not cached: what the engine itself will report
+    qlroute::seconds prefill_if_cached{};  // of this turn alone, where the whole history is
+    qlroute::tokens prompt{};              // all of it, in the endpoint's tokens
+    qlroute::tokens cached{};              // of it
     qlroute::tokens output{};
     std::vector<std::pair<std::string, qlroute::seconds>> breakdown;  // of the cost, weighted
 };

@@ -62,6 +62,8 @@ TEST_CASE("what an endpoint answered it holds, and only that dialogue's") {
     CHECK(r.endpoints[0].expected.cached == 50_tok);
     CHECK(r.endpoints[1].expected.cached == 0_tok);
     CHECK(r.where == 0);  // 0.1 s here, 0.51 s there
+    CHECK(r.endpoints[1].expected.prefill.value() == doctest::Approx(0.51));
+    CHECK(r.endpoints[1].expected.prefill_if_cached.value() == doctest::Approx(0.01));
     CHECK(route.route({.chat = 2, .messages = then}).endpoints[0].expected.cached == 0_tok);
     route.caches_dropped(0);
     CHECK(route.route({.chat = 1, .messages = then}).endpoints[0].expected.cached == 0_tok);
