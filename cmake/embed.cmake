@@ -29,5 +29,5 @@ std::span<const std::byte> ${symbol}() { return {${data}_begin, ${data}_end}; }
     endforeach()
     file(GENERATE OUTPUT "${source}" CONTENT "${text}")
     target_sources(${target} PRIVATE "${source}")
-    set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${ARGN}")
+    set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${ARGN}" SKIP_PRECOMPILE_HEADERS ON)
 endfunction()

@@ -4,13 +4,10 @@
 #include "nearest.hpp"
 #include "shown.hpp"
 
-#include <qlroute/adapt/bundled_difficulty.hpp>
-
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 #include <utility>
 
 using namespace qlroute;
@@ -105,20 +102,6 @@ isotonic read_curve(const reader& at) {
 }
 
 }  // namespace
-
-const response_difficulty& bundled_predictor() {
-    static const response_difficulty predictor = [] {
-        auto opened = bundled_difficulty();
-        if (!opened) throw std::logic_error("the weights of this program: " + opened.error().message);
-        return *std::move(opened);
-    }();
-    return predictor;
-}
-
-std::vector<double> theta_of(const response_difficulty& predictor, std::span<const message> dialogue) {
-    const auto theta = predictor(dialogue).theta;
-    return {theta.begin(), theta.begin() + static_cast<std::ptrdiff_t>(predictor.dimensions())};
-}
 
 ability_prior population_prior(const response_difficulty& predictor) {
     ability_prior out{{predictor.prior_mean().begin(), predictor.prior_mean().end()},

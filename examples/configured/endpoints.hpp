@@ -1,5 +1,7 @@
-// Endpoints that were calibrated from their answers, and the predictor whose difficulties they are measured in.
+// Endpoints that were calibrated from their answers.
 #pragma once
+
+#include "encoder.hpp"
 
 #include <qlroute/qlroute.hpp>
 
@@ -12,12 +14,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-/// The weights that are part of the program, read when they are first asked for.
-const qlroute::response_difficulty& bundled_predictor();
-
-/// theta of a dialogue, as fit_ability() takes it.
-std::vector<double> theta_of(const qlroute::response_difficulty& predictor, std::span<const qlroute::message> dialogue);
 
 /// What abilities are like before anything is known of an endpoint, over the predictor's known models.
 qlroute::ability_prior population_prior(const qlroute::response_difficulty& predictor);

@@ -405,7 +405,7 @@ any_predictor read_predictor(section at, const std::string& config_path) {
         out.predictor = *std::move(predictor);
     } else if (type == "response" && path.empty()) out.predictor = bundled_predictor();
     else if (type == "response") {
-        auto predictor = response_difficulty::load(path);
+        auto predictor = load_predictor(path);
         if (!predictor) at.fail("file", predictor.error().message);
         out.predictor = *std::move(predictor);
     }
@@ -440,7 +440,9 @@ settings usual_settings() {
 }  // namespace
 
 any_predictor::difficulty any_predictor::operator()(std::span<const message> dialogue) const noexcept {
-    return std::visit([&](const auto& one) { return difficulty{one(dialogue), curves.get()}; }, predictor);
+    if (const response_difficulty* encoder = response()) return {difficulty_of(*encoder, dialogue), curves.get()};
+    if (const auto* lexical = std::get_if<lexical_difficulty>(&predictor)) return {(*lexical)(dialogue), curves.get()};
+    return {std::get<constant_difficulty>(predictor)(dialogue), curves.get()};
 }
 
 seconds expected_latency::operator()(const scenario<>& s) const noexcept {

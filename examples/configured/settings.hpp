@@ -57,8 +57,7 @@ struct any_predictor {
             return found == curves->end() ? p : found->second(p);
         }
     };
-    difficulty operator()(
-        std::span<const qlroute::message> dialogue) const noexcept;  // compiled once: the encoder is large
+    difficulty operator()(std::span<const qlroute::message> dialogue) const noexcept;
 
     /// Null if it is another one.
     const qlroute::response_difficulty* response() const noexcept {

@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "configured/encoder.hpp"
 #include "configured/files.hpp"
 #include "configured/shown.hpp"
 
@@ -7,7 +8,6 @@
 #include <qlroute/adapt/bert_reference.hpp>
 #endif
 #include <qlroute/encoder/bert_encoder.hpp>
-#include <qlroute/simd/dispatch.hpp>
 #include <qlroute/text/wordpiece.hpp>
 
 #include <nlohmann/json.hpp>
@@ -103,27 +103,13 @@ T value_of(qlroute::result<T> loaded) {
     return *std::move(loaded);
 }
 
-/// The instruction set that --simd names, else QLROUTE_SIMD, else the best.
-const qlroute::simd::kernel_set& chosen_kernels(const std::string& option) {
-    using namespace qlroute::simd;
-    const char* variable = std::getenv("QLROUTE_SIMD");
-    const std::string name = option.empty() && variable != nullptr ? variable : option;
-    if (name.empty()) return active_kernels();
-    if (const kernel_set* found = find_kernels(name)) return *found;
-    std::string all;
-    for (const kernel_set* each : kernel_sets)
-        if (runs_here(each->isa)) all += (all.empty() ? "" : ", ") + std::string(each->name);
-    throw usage_error(std::string(option.empty() ? "QLROUTE_SIMD" : "--simd") + ": " + qlroute::detail::quoted(name) +
-                      " does not run here; expected one of " + all);
-}
-
 std::unique_ptr<model> load_model(const encode_options& options) {
     if (options.model.empty())
         throw usage_error(
             "encode needs --model: a folder with config.json and model.safetensors, or with encoder.safetensors");
     if (!options.floats)
         return std::make_unique<int8_model>(
-            value_of(qlroute::load_bert_directory(options.model, chosen_kernels(options.simd))));
+            value_of(qlroute::load_bert_directory(options.model, chosen_kernels(options.simd, "--simd"))));
 #if defined(QLROUTE_PROGRAM_HAS_EIGEN)
     auto loaded = std::make_unique<float_model>(value_of(qlroute::load_bert_weights(options.model)));
     if (!options.ids) loaded->tokenizer = value_of(qlroute::load_bert_tokenizer(options.model, loaded->config()));

@@ -320,7 +320,7 @@ int run_evaluate(const evaluate_options& options) {
             return;
         }
         if (predicts) {
-            const auto difficulty = (*predictor)(prompt.dialogue);
+            const auto difficulty = difficulty_of(*predictor, prompt.dialogue);
             ours_small.push_back(small->success(difficulty));
             ours_large.push_back(large->success(difficulty));
         } else {

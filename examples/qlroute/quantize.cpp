@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "configured/encoder.hpp"
 #include "configured/files.hpp"
 
 #include <qlroute/adapt/bert_directory.hpp>
@@ -20,7 +21,7 @@ int run_quantize(const quantize_options& options) {
     if (!weights) throw usage_error(weights.error().message);
     const auto image = qlroute::quantize(*weights);
     // What cannot be loaded again is better known now.
-    const auto encoder = qlroute::bert_encoder::view(image.bytes());
+    const auto encoder = view_encoder(image.bytes());
     if (!encoder) throw usage_error(options.model + ": " + encoder.error().message);
     write_file(options.out, image.bytes());
 

@@ -48,7 +48,7 @@ int run_thresholds(const thresholds_options& options) {
     const std::size_t bad = read_dialogues(options.rows == "-" ? std::cin : file, name, [&](const dialogue& one) {
         conversation talk;
         talk.unfold(one, tokens(200));
-        const auto difficulty = predictor(talk.messages());
+        const auto difficulty = difficulty_of(predictor, talk.messages());
         p_small.push_back(small.success(difficulty));
         p_large.push_back(large.success(difficulty));
         score.push_back(1 - p_small.back());

@@ -102,7 +102,7 @@ turn_rows rows_of(prepared_workload& out, const workload_options& options) {
             const auto& turn = each.turns[k];
             so_far.say({.text = turn.said});
             const auto& messages = so_far.messages();
-            out.theta.push_back(predictor(messages).theta);
+            out.theta.push_back(difficulty_of(predictor, messages).theta);
             rows.said.push_back(all_said(messages));
             rows.ids.push_back(each.turns.size() > 1 ? each.id + "/" + std::to_string(k + 1) : each.id);
             rows.dialogue.push_back(&each);

@@ -16,10 +16,11 @@ namespace {
 
 static_assert(difficulty_predictor<encoder_predictor>);
 
-const std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nwhat\nis\n2\n+\n?\nthe\ncapital\nof\nfrance\n##s\n";
+const std::string words_known =
+    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nwhat\nis\n2\n+\n?\nthe\ncapital\nof\nfrance\n##s\n";
 
 wordpiece tokenizer() {
-    auto out = wordpiece::from_lines(vocabulary);
+    auto out = wordpiece::from_lines(words_known);
     REQUIRE(out);
     return *std::move(out);
 }
