@@ -1,9 +1,10 @@
-"""Writes two tiny language models as GGUF, with random weights, other sizes and other vocabularies: tiny_gguf.py FOLDER
+"""Writes tiny language models as GGUF, with random weights, other sizes and other vocabularies: tiny_gguf.py FOLDER
 
 device.gguf    2 layers of width 64, a token a byte, ChatML
 edge.gguf      3 layers of width 96, a token a byte or a common pair of letters, another chat template
 bare.gguf      as device.gguf, without a chat template
 odd.gguf       as device.gguf, with a chat template that nobody knows
+rereads.gguf   as edge.gguf, with a template that puts a line's end before a reply once it is history
 """
 import array
 import math
@@ -13,7 +14,8 @@ import sys
 
 U32, F32, BOOL, STRING, ARRAY = 4, 6, 7, 8, 9
 CHATML = "{% for m in messages %}<|im_start|>{{m.role}}\n{{m.content}}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
-USER_ASSISTANT = "{% for m in messages %}<|user|>\n{{m.content}}<|endoftext|>\n{% endfor %}<|assistant|>\n"
+ZEPHYR = "{% for m in messages %}{{'<|user|>' if m.role == 'user' else '<|' + m.role + '|>'}}\n{{m.content}}<|endoftext|>\n{% endfor %}"
+GLM_EDGE = "{% for m in messages %}{{'<|user|>' if m.role == 'user' else '<|assistant|>'}}\n{{m.content}}{% endfor %}<|assistant|>"
 
 
 def text(value):
@@ -108,8 +110,10 @@ def main():
     device = dict(layers=2, width=64, heads=4, kv_heads=2, inner=128, specials=["<|im_start|>", "<|im_end|>"], pairs=[], seed=1)
     pairs = [(a, b) for a in "aeiou" for b in "nrst"] + [("t", "h"), ("h", "e"), (" ", "t"), (" ", "a"), ("q", "u"), ("l", "l")]
     write(f"{folder}/device.gguf", **device, template=CHATML)
-    write(f"{folder}/edge.gguf", layers=3, width=96, heads=6, kv_heads=3, inner=256,
-          specials=["<|assistant|>", "<|endoftext|>", "<|user|>"], pairs=pairs, template=USER_ASSISTANT, seed=2)
+    edge = dict(layers=3, width=96, heads=6, kv_heads=3, inner=256, specials=["<|assistant|>", "<|endoftext|>", "<|user|>"],
+                pairs=pairs, seed=2)
+    write(f"{folder}/edge.gguf", **edge, template=ZEPHYR)
+    write(f"{folder}/rereads.gguf", **edge, template=GLM_EDGE)
     write(f"{folder}/bare.gguf", **device, template=None)
     write(f"{folder}/odd.gguf", **device, template="{{ messages | tojson }}")
 
