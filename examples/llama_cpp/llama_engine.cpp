@@ -59,8 +59,9 @@ void load_backends(const std::string& folder) {
     llama_log_set(keep_errors, nullptr);
     llama_backend_init();
     if (!folder.empty()) {
+        const std::size_t linked_in = ggml_backend_dev_count();
         ggml_backend_load_all_from_path(folder.c_str());
-        if (ggml_backend_dev_count() == 0)
+        if (ggml_backend_dev_count() == linked_in)
             throw usage_error("--backends: no backend of ggml in \"" + folder +
                               "\"; expected the folder of libggml-cpu*.so");
         return;
@@ -243,6 +244,7 @@ void llama_engine::clear() {
 }
 
 bool llama_engine::keep(std::size_t count) {
+    if (count == 0) clear();  // whatever is there, even what positions() does not count
     if (count == positions()) return true;
     if (llama_memory_seq_rm(llama_get_memory(context_.get()), only_sequence, as_int(count), -1)) return true;
     clear();

@@ -24,7 +24,7 @@ fails_with 2 '--plan: expected device and edge with commas between, got "cloud"'
 fails_with 2 '--link: "lte_egde_static" is no preset; nearest are lte_edge_static' -- --device device.gguf --edge edge.gguf --link lte_egde_static
 fails_with 2 '--uplink: expected the rate of the link' -- --device device.gguf --edge edge.gguf --rtt 3ms
 fails_with 2 '--uplink: ' -- --device device.gguf --edge edge.gguf --uplink '3 apples'
-fails_with 2 '--backends: no backend of ggml in "nowhere"' -- --device device.gguf --edge edge.gguf --backends nowhere
+fails_with 2 '--backends: no backend of ggml in "nowhere"' -- --device device.gguf --edge edge.gguf "${good[@]}" --backends nowhere
 fails_with 2 '--script: cannot read "nowhere.jsonl"' -- --device device.gguf --edge edge.gguf "${good[@]}" --script nowhere.jsonl
 echo '{"format":"qlroute.endpoint","version":1,"engine":{"policy":"roofline","parameters":1,"layers":1,"attention_width":1,"weights_bit":1,"kv_bit_per_token":1,"operations_per_s":1,"bandwidth_bit_per_s":1,"prefill_overhead_s":0,"decode_overhead_s":0}}' >roof.json
 fails_with 2 '--edge-engine: roof.json: engine.policy: expected batched or profiled' -- --device device.gguf --edge edge.gguf --device-engine device.json --edge-engine roof.json
