@@ -31,7 +31,11 @@ struct learning {
 
 /// A `batched` engine whose figures follow observed times: recursive least squares on relative errors, with forgetting.
 ///   P <- D P D,  D = 1 / sqrt(forgetting) for figures that the timing depends on, else 1
-///   k = P x / (noise^2 + x' P x),  w <- max(w + k (1 - x' w), 0),  P <- P - k x' P,   x = features / measured time
+///   k = P x / (noise^2 + x' P x),  w <- w + k (1 - x' w),  P <- P - k x' P,   x = features / measured time
+///   where some w < 0:  w <- max(w, 0), unless x' w is then above 1 and above what it was; then, one by one,
+///                      w <- w - P_i w_i / P_ii, P of what is left given w_i = 0
+/// (Cut off alone, the others keep their part of a step that was to be taken together: a figure that is far off would
+/// send them further astray with every timing.)
 /// What a timing does not depend on keeps its certainty, and no figure becomes less certain than it was at first: a
 /// week of short turns does not wash out what is known of long ones.
 /// Is itself a computation policy. Allocates nothing; not thread-safe while observing.
@@ -117,10 +121,40 @@ private:
             uncertainty += x[i] * px[i];
         }
         for (std::size_t i = 0; i < size; ++i) {
-            w_[i] = std::max(w_[i] + px[i] / uncertainty * (1 - said), 0.0);
+            w_[i] += px[i] / uncertainty * (1 - said);
             for (std::size_t j = 0; j < size; ++j) covariance_[i][j] -= px[i] * px[j] / uncertainty;
         }
+        keep_positive(x);
         engine_ = detail::as_batched(w_, engine_.batch, engine_.tile);
+    }
+
+    void keep_positive(const vector& x) noexcept {
+        double wanted = 0;
+        double said = 0;
+        for (std::size_t i = 0; i < size; ++i) {
+            wanted += x[i] * w_[i];
+            said += x[i] * std::max(w_[i], 0.0);
+        }
+        if (said > std::max(wanted, 1.0)) let_others_make_up();
+        for (double& one : w_) one = std::max(one, 0.0);
+    }
+
+    /// The likeliest figures that are not negative.
+    void let_others_make_up() noexcept {
+        auto given = covariance_;
+        for (std::size_t left = size; left > 0; --left) {
+            const auto least = std::min_element(w_.begin(), w_.end());
+            const auto i = static_cast<std::size_t>(least - w_.begin());
+            if (!(w_[i] < 0 && given[i][i] > 0)) return;
+            const vector along = given[i];
+            const double part = w_[i] / along[i];
+            for (std::size_t j = 0; j < size; ++j) {
+                w_[j] -= along[j] * part;
+                for (std::size_t k = 0; k < size; ++k) given[j][k] -= along[j] * along[k] / along[i];
+            }
+            w_[i] = 0;
+            for (std::size_t j = 0; j < size; ++j) given[i][j] = given[j][i] = 0;
+        }
     }
 
     void bound_uncertainty() noexcept {
