@@ -25,14 +25,22 @@ public:
     std::vector<engine_observation> run() {
         read(0, std::min<std::size_t>(32, room()), 2);  // the first one also allocates
         seen_.clear();
+        // Whatever the budget: batches of three kinds with and without a history, else a fit would have to guess what a
+        // history costs.
+        const std::size_t first_history = std::min<std::size_t>(256, room() / 4);
+        for (const std::size_t past : {std::size_t{0}, first_history})
+            for (const std::size_t size : {std::size_t{4}, std::size_t{24}, std::size_t{96}}) {
+                if (past > 0 && size == 4) read(0, past, 0);
+                read(past, size, size == 4 ? 8 : 0);
+            }
         // Sizes around which engines change kernels, and a batch or more; the most telling first.
-        constexpr std::size_t sizes[] = {64, 256, 16, 512, 32, 128, 600, 4, 48, 384, 1, 96, 192, 63};
-        constexpr std::size_t longer[] = {256, 1024, 2048, 4096};
-        std::vector<std::size_t> histories{0};
+        constexpr std::size_t sizes[] = {64, 256, 16, 512, 32, 128, 600, 48, 384, 1, 192, 63};
+        constexpr std::size_t longer[] = {1024, 2048, 4096};
+        std::vector<std::size_t> histories{0, first_history};
         for (const std::size_t p : longer)
             if (p + 700 <= room()) histories.push_back(p);
-        for (std::size_t round = 0; round == 0 || elapsed() < budget_; ++round) {
-            const std::size_t before = seen_.size();
+        for (bool has_read = true; has_read && elapsed() < budget_;) {
+            has_read = false;
             for (std::size_t h = 0; h < histories.size(); ++h) {
                 // Each history may take an equal part of what is left.
                 const seconds part = positive_part(budget_ - elapsed()) / static_cast<double>(histories.size() - h);
@@ -40,17 +48,16 @@ public:
                 const std::size_t there = h == 0 ? 0 : histories[h - 1];
                 const std::size_t missing = histories[h] - there;
                 if (missing > 0) {
-                    if (h > 1 && expected(there, missing) > 0.6 * part) break;
+                    if (expected(there, missing) > 0.6 * part) break;
                     read(there, missing, h == 1 ? 8 : 0);
                 }
                 for (const std::size_t size : sizes) {
-                    const bool is_needed = round == 0 && h == 0 && (size == 64 || size == 256 || size == 16);
                     if (histories[h] + size + 12 > room()) continue;
-                    if (!is_needed && elapsed() + expected(histories[h], size) > stop) continue;
+                    if (elapsed() + expected(histories[h], size) > stop) continue;
                     read(histories[h], size, size == 16 || size == 256 ? 8 : 0);
+                    has_read = true;
                 }
             }
-            if (seen_.size() == before) break;  // nothing more fits
         }
         return std::move(seen_);
     }

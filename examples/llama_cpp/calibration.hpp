@@ -13,8 +13,8 @@ struct calibrated_engine {
     std::size_t measurements = 0;
 };
 
-/// Reads and writes random tokens for about `budget` and empties the cache afterwards. Short budgets are exceeded until
-/// a few sizes were read and some tokens written. Throws interrupted and turn_failed.
+/// Reads and writes random tokens for about `budget`, and empties the cache afterwards. A short budget is exceeded
+/// until some 500 tokens were read. Fits the simplest form that is good. Throws interrupted and turn_failed.
 calibrated_engine calibrate(llama_engine& engine, qlroute::seconds budget);
 
 /// The engine of an endpoint file, as qlroute profile or write_engine() writes it. `option` begins the message of the

@@ -215,10 +215,8 @@ private:
 
 int run(const chat_options& options) {
     // What can be wrong without a model is said before one is loaded.
-    const auto templates = [&] {
-        load_backends(options.backends);
-        return known_templates();
-    }();
+    load_backends(options.backends);
+    const auto templates = known_templates();
     if (std::find(templates.begin(), templates.end(), options.llama.fallback_template) == templates.end()) {
         std::string all;
         for (const std::string& name : templates) all += (all.empty() ? "" : ", ") + name;
