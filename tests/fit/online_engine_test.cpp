@@ -54,6 +54,31 @@ double off(const online_engine& learner, const cost::batched& server, tokens cac
 
 }  // namespace
 
+TEST_CASE("a figure that is far off does not send the others astray") {
+    // Small batches were only seen without a history, and a pair was taken for what a token takes.
+    const cost::batched astray{.tile = 32_tok,
+                               .tiled = {.per_token = 15_ms / 1_tok},
+                               .untiled = {.fixed = 51_ms, .per_pair = 2500_us / 1_tok / 1_tok}};
+    const cost::batched server{.tile = 0_tok, .tiled = {.per_token = 20_ms / 1_tok}};
+    online_engine learner(astray);
+    const std::array<std::array<tokens, 2>, 8> turns{{{195_tok, 25_tok},
+                                                      {164_tok, 28_tok},
+                                                      {606_tok, 26_tok},
+                                                      {97_tok, 21_tok},
+                                                      {3197_tok, 16_tok},
+                                                      {220_tok, 19_tok},
+                                                      {3_tok, 25_tok},
+                                                      {600_tok, 20_tok}}};
+    CHECK(off(learner, server, turns[0][0], turns[0][1]) > 20);
+    learner.observe_prefill(turns[0][0], turns[0][1], reading(server, turns[0][0], turns[0][1]));
+    for (const auto& [cached, count] : turns) {
+        CAPTURE(cached.value());
+        CHECK(off(learner, server, cached, count) < 0.5);
+        learner.observe_prefill(cached, count, reading(server, cached, count));
+    }
+    for (const auto& [cached, count] : turns) CHECK(off(learner, server, cached, count) < 0.1);
+}
+
 TEST_CASE("a guess becomes the server after a few dialogues, switches to it included") {
     online_engine learner(guess, learning::from_a_guess());
     converse(learner, truth, 100, 1);
