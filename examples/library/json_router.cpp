@@ -134,6 +134,7 @@ routed_turn json_router::routed(std::string_view request, const std::string& cal
     section at(body, call, "");
     asked one = turn_in(at, call);
     if (const auto most = tokens_in(at, "max_tokens")) one.turn.most_output = larger(*most, tokens(1));
+    if (const auto length = tokens_in(at, "output_tokens")) one.turn.output = larger(*length, tokens(1));
     const auto given = endpoint_in(at, call);
     at.finish();
     identify(one);

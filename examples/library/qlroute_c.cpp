@@ -34,19 +34,16 @@ char* copy_of(std::string_view text) {
     return copy;
 }
 
-/// Messages quote what was sent, which need not be UTF-8, nor free of NUL.
-std::string printable(std::string_view text) {
-    std::string quoted = nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    auto out = nlohmann::json::parse(quoted).get<std::string>();
-    for (char& c : out)
-        if (c == '\0') c = '?';
-    return out;
+/// Messages quote what was sent, which need not be UTF-8.
+std::string in_utf8(std::string_view text) {
+    using nlohmann::json;
+    return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
 }
 
 qlroute_status say(char** error, qlroute_status status, const char* what) noexcept {
     if (error == nullptr) return status;
     try {
-        *error = copy_of(printable(what));
+        *error = copy_of(in_utf8(what));
     } catch (...) {
         *error = out_of_memory;
     }

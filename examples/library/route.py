@@ -113,26 +113,32 @@ def say(messages, turn):
 def decisions(router, dialogues):
     """Routes dialogues one after another, a turn every turn_interval; yields the program's lines."""
     configured = json.loads(router.describe())
-    reply_ratios = {each["endpoint"]: each["reply_ratio"] for each in configured["endpoints"]}
+    places = {each["endpoint"]: each for each in configured["endpoints"]}
     now = 0.0
     for number, dialogue in enumerate(dialogues):
         messages = []
         for k, turn in enumerate(dialogue["turns"]):
             say(messages, turn)
-            asked = {"chat": str(number), "messages": messages}
-            text = router.route(**asked, now_s=now)
+            asked = {"chat": str(number), "messages": messages, "now_s": now}
+            text = router.route(**asked)
             # The numbers as the library wrote them. Inside of a JSON text there is no quote without a backslash.
             row = text[1:text.index(',"ttft_s":')]
             name = json.dumps(str(dialogue["id"]), ensure_ascii=False)
             yield f'{{"id":{name},"turn":{k + 1},{row}}}'
 
+            # The reply that was recorded, or as much as is expected; it is there when an answer of that length is.
             decided = json.loads(text)
+            place = places[decided["endpoint"]]
             recorded = (dialogue.get("assistant_ref") or [])[k:k + 1]
             if recorded and recorded[0]:
                 reply = {"content": recorded[0]}
+                asked["output_tokens"] = place["tokenizer_ratio"] * ((len(recorded[0].encode()) + 3) // 4)
+                decided = json.loads(router.route(**asked, endpoint=place["endpoint"]))
+                del asked["output_tokens"]
             else:
-                reply = {"tokens": reply_ratios[decided["endpoint"]] * configured["expected_output"]}
-            router.answered(**asked, endpoint=decided["endpoint"], reply=reply, now_s=now + decided["end_to_end_s"])
+                reply = {"tokens": place["reply_ratio"] * configured["expected_output"]}
+            asked["now_s"] += decided["end_to_end_s"]
+            router.answered(**asked, endpoint=place["endpoint"], reply=reply)
             messages.append({"role": "assistant", **reply})
             now += configured["turn_interval_s"]
 
