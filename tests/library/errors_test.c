@@ -177,12 +177,19 @@ static void an_endpoint_that_is_not_configured_has_a_status_of_its_own(void) {
 
 static void messages_are_utf8_whatever_was_sent(void) {
     qlroute_router* router = router_of(two_places);
-    static const char request[] = "{\"a\0b\xff\": 1}";
+    static const char* const requests[] = {"{\"a\xff\": 1}", "{\"a\xc3\": 1}"};
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; ++i) {
+        char* row = NULL;
+        char* error = NULL;
+        CHECK(qlroute_route(router, requests[i], strlen(requests[i]), &row, &error) == QLROUTE_BAD_REQUEST);
+        CHECK(error != NULL && strstr(error, "UTF-8") != NULL);
+        CHECK(error != NULL && strchr(error, '\xff') == NULL && strstr(error, "\xc3\"") == NULL);
+        qlroute_free_text(error);
+    }
+    CHECK(load_fails("no-such-\xff", 9, "no-such-\xef\xbf\xbd"));
+    // A NUL is no JSON.
     char* row = NULL;
-    char* error = NULL;
-    CHECK(qlroute_route(router, request, sizeof request - 1, &row, &error) == QLROUTE_BAD_REQUEST);
-    CHECK(error != NULL && strchr(error, '\xff') == NULL);
-    qlroute_free_text(error);
+    CHECK(qlroute_route(router, "{\"a\0b\": 1}", 10, &row, NULL) == QLROUTE_BAD_REQUEST);
     qlroute_free(router);
 }
 
