@@ -43,7 +43,7 @@ LINES
 # different lengths; a connection that closes.
 cat >expiring.json <<'JSON'
 {"endpoints": [
-   {"name": "phone", "ability": "small", "prefill_rate": "50 tok/s", "tpot": "25 ms/tok", "reply_ratio": 0.5, "kv_lifetime": "17 s",
+   {"name": "t\u00e9l\u00e9phone", "ability": "small", "prefill_rate": "50 tok/s", "tpot": "25 ms/tok", "reply_ratio": 0.5, "kv_lifetime": "17 s",
     "keeps_reply_tokens": false, "tokenizer_ratio": 1.3},
    {"name": "edge", "remote": true, "ability": "large", "prefill_rate": "300 tok/s", "tpot": "26.6 ms/tok", "kv_lifetime": "15 s",
     "kv_rollback": "16 tok", "resends_history": true}],
@@ -62,3 +62,8 @@ agree moving.json dialogues.jsonl
 # By chance, which is a digest of the dialogue.
 echo '{"rule": {"type": "random_rate", "rate": 0.5}, "predictor": {"type": "constant"}}' >chance.json
 agree chance.json "$examples/demo/dialogues.jsonl"
+
+# What the library says is wrong is an error of that language.
+! ours no-such-file.json dialogues.jsonl >got 2>said
+[ ! -s got ]
+grep -qE '^route\.(py|mjs): cannot read "no-such-file.json": No such file or directory$' said
