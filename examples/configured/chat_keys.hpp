@@ -59,8 +59,9 @@ private:
             by_digest_.erase(by_age_.front().digest);
             by_age_.pop_front();
         }
-        by_age_.push_back({digest, key});
-        by_digest_.emplace(digest, std::prev(by_age_.end()));
+        std::list<request> newest{{digest, key}};
+        by_digest_.emplace(digest, newest.begin());  // may throw, and then nothing was remembered
+        by_age_.splice(by_age_.end(), newest);
     }
 
     std::size_t most_;

@@ -66,35 +66,44 @@ void owned_messages::add(role from, std::string text, tokens size) {
     views_.push_back({from, texts_.back(), size});
 }
 
+void add_message(owned_messages& to, const json& one, const std::string& where, tokens framing,
+                 std::optional<role> usual) {
+    if (!one.is_object())
+        throw bad_request(where + ": expected an object such as {\"role\": \"user\", \"content\": \"hello\"}, got " +
+                          shown(one));
+    const json* name = find(one, "role");
+    std::optional<role> from = name == nullptr ? usual : std::nullopt;
+    for (const auto& each : roles)
+        if (name != nullptr && name->is_string() && name->get_ref<const std::string&>() == each.first)
+            from = each.second;
+    if (!from)
+        throw bad_request(where + ".role: expected system, developer, user, assistant or tool, got " +
+                          (name == nullptr ? "nothing" : shown(*name)));
+    std::string text;
+    if (const json* content = find(one, "content")) append_parts(text, *content, where);
+    if (const json* refusal = find(one, "refusal"); refusal != nullptr && refusal->is_string())
+        append(text, refusal->get_ref<const std::string&>());
+    if (const json* calls = find(one, "tool_calls"); calls != nullptr && calls->is_array())
+        for (const json& call : *calls)
+            if (call.is_object())
+                if (const json* function = find(call, "function")) append_call(text, *function);
+    if (const json* call = find(one, "function_call")) append_call(text, *call);
+    tokens size(0);
+    if (const json* count = find(one, "tokens")) {
+        if (!count->is_number() || !(count->get<double>() > 0) || count->get<double>() > 1e9)
+            throw bad_request(where + ".tokens: expected a number of tokens, more than 0, got " + shown(*count));
+        size = tokens(count->get<double>());
+    }
+    if (framing > tokens(0)) size = token_count({*from, text, size}) + framing;
+    to.add(*from, std::move(text), size);
+}
+
 owned_messages messages_from(const json& list, tokens framing) {
     if (!list.is_array() || list.empty())
         throw bad_request("messages: expected a list of at least one message, got " + shown(list));
     owned_messages out;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        const std::string where = "messages[" + std::to_string(i) + "]";
-        const json& one = list[i];
-        if (!one.is_object())
-            throw bad_request(
-                where + ": expected an object such as {\"role\": \"user\", \"content\": \"hello\"}, got " + shown(one));
-        const json* name = find(one, "role");
-        const std::pair<std::string_view, role>* from = nullptr;
-        for (const auto& each : roles)
-            if (name != nullptr && name->is_string() && name->get_ref<const std::string&>() == each.first) from = &each;
-        if (from == nullptr)
-            throw bad_request(where + ".role: expected system, developer, user, assistant or tool, got " +
-                              (name == nullptr ? "nothing" : shown(*name)));
-        std::string text;
-        if (const json* content = find(one, "content")) append_parts(text, *content, where);
-        if (const json* refusal = find(one, "refusal"); refusal != nullptr && refusal->is_string())
-            append(text, refusal->get_ref<const std::string&>());
-        if (const json* calls = find(one, "tool_calls"); calls != nullptr && calls->is_array())
-            for (const json& call : *calls)
-                if (call.is_object())
-                    if (const json* function = find(call, "function")) append_call(text, *function);
-        if (const json* call = find(one, "function_call")) append_call(text, *call);
-        const tokens size = framing > tokens(0) ? token_count({from->second, text}) + framing : tokens(0);
-        out.add(from->second, std::move(text), size);
-    }
+    for (std::size_t i = 0; i < list.size(); ++i)
+        add_message(out, list[i], "messages[" + std::to_string(i) + "]", framing);
     return out;
 }
 

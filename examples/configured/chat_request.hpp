@@ -40,10 +40,15 @@ struct chat_request {
 /// What a chat template puts around a message, in tokens: role, delimiters, line breaks. Four in ChatML.
 inline constexpr qlroute::tokens usual_framing{4};
 
-/// `messages` alone: {"role", "content"} objects, content a text, null or a list of parts. A message's text is all that
-/// the model will read of it: its parts, its tool calls' names and arguments, its refusal. Parts that are no text
-/// (images, audio) count as nothing. `framing` is added to each message's size; without one sizes are left to be
-/// estimated. Throws bad_request.
+/// Adds one {"role", "content"} object, content a text, null or a list of parts. A message's text is all that the model
+/// will read of it: its parts, its tool calls' names and arguments, its refusal. Parts that are no text (images, audio)
+/// count as nothing. "tokens", which is ours, is its size by the model's own tokenizer, and all that is known of it
+/// where it has no text; without it the size is estimated. `framing` is added to the size. `usual`: where it has no
+/// role. Throws bad_request that begins with `where`.
+void add_message(owned_messages& to, const nlohmann::json& one, const std::string& where, qlroute::tokens framing = {},
+                 std::optional<qlroute::role> usual = {});
+
+/// `messages` alone, as a list of what add_message() takes. Throws bad_request.
 owned_messages messages_from(const nlohmann::json& list, qlroute::tokens framing = {});
 
 /// The whole request. Throws bad_request.

@@ -58,8 +58,9 @@ std::vector<endpoint> chat_router::places_for(const chat_turn& turn) const {
     for (std::size_t i = 0; i < places.size(); ++i) {
         const output_length& lengths = learnt_[i].lengths;
         const tokens limit = turn.most_output.value_or(output_length::no_limit);
-        if (lengths.count() == 0 && lengths.prior() <= limit) continue;  // as configured
-        places[i].reply_ratio = lengths.expected(limit) / (places[i].tokenizer_ratio * now_.expected_output);
+        if (!turn.output && lengths.count() == 0 && lengths.prior() <= limit) continue;  // as configured
+        const tokens length = turn.output ? *turn.output : lengths.expected(limit);
+        places[i].reply_ratio = length / (places[i].tokenizer_ratio * now_.expected_output);
     }
     return places;
 }

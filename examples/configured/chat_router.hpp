@@ -23,6 +23,7 @@ struct chat_turn {
     std::uint64_t chat = 0;                        // which dialogue
     std::span<const qlroute::message> messages{};  // all of it, the ones to be answered last
     std::optional<qlroute::tokens> most_output{};  // in the answering endpoint's tokens
+    std::optional<qlroute::tokens> output{};       // where the answer's length is known; likewise
     qlroute::seconds now{};
 };
 

@@ -72,6 +72,25 @@ TEST_CASE("the framing of a template is part of every message's size") {
     CHECK(framed.view()[1].size == 4_tok);
 }
 
+TEST_CASE("a message that says its own size has that size, with a text or without") {
+    const auto list = json::parse(R"([{"role": "user", "content": "12345678", "tokens": 3},
+                                      {"role": "assistant", "tokens": 200}, {"role": "user", "tokens": null}])");
+    const auto plain = messages_from(list);
+    CHECK(token_count(plain.view()[0]) == 3_tok);
+    CHECK(plain.view()[1].text.empty());
+    CHECK(token_count(plain.view()[1]) == 200_tok);
+    CHECK(token_count(plain.view()[2]) == 0_tok);
+    CHECK(messages_from(list, usual_framing).view()[1].size == 204_tok);
+}
+
+TEST_CASE("a message without a role has the usual one, where there is one") {
+    owned_messages all;
+    add_message(all, json::parse(R"({"content": "hello"})"), "reply", {}, role::assistant);
+    add_message(all, json::parse(R"({"role": "tool", "content": "hello"})"), "reply", {}, role::assistant);
+    CHECK(all.view()[0].from == role::assistant);
+    CHECK(all.view()[1].from == role::tool);
+}
+
 TEST_CASE("a bad request is told what, where and what to do") {
     CHECK(complaint("[]") == R"(the body: expected an object such as {"messages": [...]}, got an empty list)");
     CHECK(complaint("{}") == "messages: missing; expected a list of messages");
@@ -84,6 +103,9 @@ TEST_CASE("a bad request is told what, where and what to do") {
           "messages[0].content: expected a text or a list of parts, got 5");
     CHECK(complaint(R"({"messages": [{"role": "user", "content": [5]}]})")
               .starts_with("messages[0].content: expected parts"));
+    for (const char* count : {"0", "-1", "1e10", "\"5\""})
+        CHECK(complaint((R"({"messages": [{"role": "user", "tokens": )" + std::string(count) + "}]}").c_str())
+                  .starts_with("messages[0].tokens: expected a number of tokens, more than 0, got "));
     const std::string good = R"("messages": [{"role": "user", "content": "x"}])";
     CHECK(complaint(("{" + good + R"(, "stream": "yes"})").c_str()) == "stream: expected true or false, got \"yes\"");
     CHECK(complaint(("{" + good + R"(, "max_tokens": -1})").c_str()) ==

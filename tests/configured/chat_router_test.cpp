@@ -89,6 +89,16 @@ TEST_CASE("a limit on the answer shortens what is expected, at every endpoint in
     CHECK(route.route({.chat = 1, .messages = asked, .most_output = 500_tok}).endpoints[0].expected.output == 50_tok);
 }
 
+TEST_CASE("an answer whose length is known is priced with that length") {
+    chat_router route(two_places());
+    const auto r = route.route({.chat = 1, .messages = asked, .output = 101_tok});
+    for (const auto& each : r.endpoints) CHECK(each.expected.output.value() == doctest::Approx(101));
+    CHECK(r.endpoints[0].expected.end_to_end.value() == doctest::Approx(4 + 10.0));
+    route.observe({.chat = 1, .messages = asked}, 0, {.output_tokens = 20_tok});
+    const chat_turn known{.chat = 1, .messages = asked, .most_output = 7_tok, .output = 101_tok};
+    CHECK(route.route(known).endpoints[0].expected.output.value() == doctest::Approx(101));
+}
+
 TEST_CASE("answers teach their length, their tokenizer and their speed") {
     chat_router route(two_places());
     const chat_turn turn{.chat = 1, .messages = asked};

@@ -27,4 +27,10 @@ done < <(find include/qlroute -mindepth 2 -name '*.hpp' | sort)
 while IFS= read -r header; do
     grep -q "<${header#include/}>" include/qlroute/qlroute.hpp || complain "$header: not in qlroute.hpp"
 done < <(find include/qlroute -mindepth 2 -name '*.hpp' -not -path '*/adapt/*' -not -path '*/eval/*')
+
+# The C interface: the one header that is no C++, compiled as C99 by the tests of the library.
+while IFS= read -r header; do
+    grep -q "<${header#include/}>" tests/library/header_alone.c || complain "$header: not in tests/library/header_alone.c"
+    ! grep -qE '^#include <(qlroute/|c[a-z]*>)' "$header" || complain "$header: includes C++"
+done < <(find include/qlroute -name '*.h')
 exit "$bad"

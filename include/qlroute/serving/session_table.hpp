@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace qlroute {
@@ -150,15 +151,25 @@ private:
         return slot;
     }
 
+    /// All or nothing: what may throw comes first, since lists that differ in length are no table.
     slot_index grow(std::uint64_t id) {
         const auto slot = static_cast<slot_index>(slots_.size());
-        if (slots_.size() == slots_.capacity())
-            slots_.reserve(std::min(max_sessions_, std::max<std::size_t>(16, 2 * slots_.size())));
-        slots_.push_back({id, none, session(pools_.size())});
+        const auto make_room = [&](auto& all) {
+            if (all.size() == all.capacity())
+                all.reserve(std::min(max_sessions_, std::max<std::size_t>(16, 2 * all.size())));
+        };
+        session chat(pools_.size());
+        make_room(slots_);
+        for (list& each : recency_) make_room(each.of);
+        for (pool& each : pools_) make_room(each.share);
+        const bool is_crowded = slots_.size() == buckets_.size();
+        std::vector<slot_index> wider(is_crowded ? 2 * buckets_.size() : 0, none);
+
+        slots_.push_back({id, none, std::move(chat)});
         for (list& each : recency_) each.of.emplace_back();
         for (pool& each : pools_) each.share.emplace_back();
-        if (slots_.size() > buckets_.size()) {
-            buckets_.assign(2 * buckets_.size(), none);
+        if (is_crowded) {
+            buckets_.swap(wider);
             for (slot_index each = 0; each < slot; ++each) add_to_bucket(each);
         }
         add_to_bucket(slot);
