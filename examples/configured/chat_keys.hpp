@@ -12,6 +12,13 @@
 #include <string_view>
 #include <unordered_map>
 
+/// One more message of a dialogue: whose it is counts, and where it ends.
+inline void feed(qlroute::content_hash& hash, const qlroute::message& one) {
+    const char header[] = {'\xFF', static_cast<char>(one.from)};
+    hash.feed({header, sizeof header});
+    hash.feed(one.text);
+}
+
 /// Finds a dialogue by what was said in it. A client that keeps no session sends the whole dialogue each turn, so that
 /// an earlier request of the same dialogue is a prefix of this one, whatever its answer looked like when it came back.
 ///   key of a request = that of the longest earlier request which is a prefix of it, or a new one
@@ -28,9 +35,7 @@ public:
         std::uint64_t key = 0;
         bool found = false;
         for (const qlroute::message& one : messages) {
-            const char header[] = {'\xFF', static_cast<char>(one.from)};
-            hash.feed({header, sizeof header});
-            hash.feed(one.text);
+            feed(hash, one);
             if (const auto at = by_digest_.find(hash.digest()); at != by_digest_.end()) {
                 key = at->second->key;
                 found = true;
