@@ -64,7 +64,7 @@ void chat_relay::refuse(int status, std::string_view message, std::string_view c
     response_.set_content(error_body(message, type, code), "application/json");
     record_.status = status;
     record_.outcome = outcome;
-    record_.error = header_text(message, 300);
+    record_.error = code;  // the message may quote the request
     record_.total = since_read(steady::now());
 }
 
@@ -189,6 +189,16 @@ chat_relay::attempt chat_relay::try_at(std::size_t where, const std::string& bod
     attempt a;
     a.hides_usage = chat_.stream && !chat_.include_usage && to.config().include_usage;
     a.in_flight = to.enter();
+    std::optional<seconds> took;
+    const struct leave_at_end {
+        gateway& at;
+        std::size_t where;
+        const std::optional<seconds>& took;
+        ~leave_at_end() {
+            at.upstreams_[where]->leave(took);
+            at.queue_changed(where);
+        }
+    } always{at_, where, took};
     at_.queue_changed(where);
     const std::string sent = body_for(where, body);
     record_.request_bytes = sent.size();
@@ -198,9 +208,7 @@ chat_relay::attempt chat_relay::try_at(std::size_t where, const std::string& bod
                       .bytes = [&](std::string_view bytes) { return take_bytes(a, bytes); }});
     judge(a);
     const bool answered = a.fault.empty();
-    to.leave(answered ? std::optional(seconds(std::chrono::duration<double>(steady::now() - a.call.began).count()))
-                      : std::nullopt);
-    at_.queue_changed(where);
+    if (answered) took = seconds(std::chrono::duration<double>(steady::now() - a.call.began).count());
     if (answered || (a.status == 429 && !a.timed_out)) to.succeeded();
     else if (!client_left() && client_.guard().ended() != ending::stopping) at_.failed(where, a.lost_server);
     return a;
@@ -272,7 +280,7 @@ void chat_relay::judge(attempt& a) {
     else if (why == ending::first_byte) a.fault = "no answer in time";
     else if (why == ending::between_bytes) a.fault = "its answer stalled";
     else if (why == ending::total) a.fault = "its answer took too long";
-    else if (a.upstream_complained) a.fault = "it said: " + a.answer.error();
+    else if (a.upstream_complained) a.fault = "it reported an error in its stream";
     else if (a.call.error != httplib::Error::Success) a.fault = reason_of(a.call);
     else if (is_failure(a.status)) a.fault = "it answered with HTTP status " + std::to_string(a.status);
     a.timed_out = why == ending::first_byte || why == ending::between_bytes || why == ending::total ||
@@ -286,8 +294,14 @@ void chat_relay::judge(attempt& a) {
         }
         if (!a.done && a.answer.finish_reason().empty()) a.fault = "its answer ended too early";
     } else if (!a.answer.take_whole(a.body)) {
-        a.fault = a.answer.error();
+        a.fault = "its answer is no chat completion";
     }
+}
+
+/// For the client.
+std::string chat_relay::explanation(const attempt& a) const {
+    const std::string& more = a.answer.error();
+    return header_text(record_.endpoint + ": " + a.fault + (more.empty() ? "" : ": " + more), 400);
 }
 
 void chat_relay::finish_stream(attempt& a) {
@@ -297,8 +311,7 @@ void chat_relay::finish_stream(attempt& a) {
     } else if (!client_left()) {
         // Without the chunk that ends it: nobody takes this for a whole answer.
         if (!a.upstream_complained) {
-            const std::string message = record_.endpoint + ": " + a.fault;
-            a.held = "data: " + error_body(header_text(message, 300), "server_error", "upstream_error") + "\n\n";
+            a.held = "data: " + error_body(explanation(a), "server_error", "upstream_error") + "\n\n";
         }
         pass_on(a);
         client_.close_afterwards();
@@ -309,14 +322,14 @@ void chat_relay::answer(attempt& a) {
     record_.status = a.status;
     record_.outcome = "ok";
     if (!a.fault.empty()) {
-        record_.error = header_text(a.fault, 300);
+        record_.error = a.fault;
         record_.outcome = client_left()                                 ? "client_left"
                           : client_.guard().ended() == ending::stopping ? "stopping"
                           : a.timed_out                                 ? "timeout"
                                                                         : "upstream_error";
     } else if (a.status >= 400) {
         record_.outcome = "client_error";
-        record_.error = header_text(error_in(json::parse(a.body, nullptr, false)), 300);
+        record_.error = "it answered with HTTP status " + std::to_string(a.status);
     }
     if (committed_ || (a.fault.empty() && a.streams)) {
         finish_stream(a);

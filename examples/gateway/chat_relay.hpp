@@ -39,7 +39,7 @@ private:
         std::optional<steady::time_point> first_content{};
         steady::time_point last_content{};
         std::size_t in_flight = 0;  // with it
-        std::string fault;          // or empty: answered
+        std::string fault;          // or empty: answered; quotes nothing of the request or the answer
         bool timed_out = false;
         bool lost_server = false;  // nobody listens there
     };
@@ -51,6 +51,7 @@ private:
     bool take_bytes(attempt& a, std::string_view bytes);
     bool pass_on(attempt& a);
     void judge(attempt& a);
+    std::string explanation(const attempt& a) const;
     void answer(attempt& a);
     void finish_stream(attempt& a);
     void learn(std::size_t where, const attempt& a);

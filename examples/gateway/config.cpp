@@ -117,7 +117,17 @@ void read_upstream(section& at, endpoint& e, std::vector<upstream_config>& upstr
     }
     at.read("verify_tls", to.verify_tls);
     to.ca_file = text_at(at, "ca_file", "the path of a file of certificates", "");
-    if (!to.ca_file.empty()) to.ca_file = beside(path, to.ca_file);
+    if (!to.ca_file.empty()) {
+        to.ca_file = beside(path, to.ca_file);
+        std::string certificates;
+        try {
+            certificates = read_file(to.ca_file);
+        } catch (const usage_error& why) {
+            at.fail("ca_file", why.what());
+        }
+        if (certificates.find("-----BEGIN CERTIFICATE-----") == std::string::npos)
+            at.fail("ca_file", "expected certificates as PEM, found none in " + qlroute::detail::quoted(to.ca_file));
+    }
     at.read("include_usage", to.include_usage);
     at.read("remote", to.remote);
     // What nobody configured: a small model here, a large one there, and the whole dialogue sent each turn.

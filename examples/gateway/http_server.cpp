@@ -3,12 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -79,6 +81,11 @@ bool has_long_line(std::string_view head) {
         at = end + 1;
     }
     return false;
+}
+
+int unsent(int socket) {
+    int bytes = 0;
+    return ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 void address_of(int socket, int (*ask)(int, sockaddr*, socklen_t*), std::string& ip, int& port) {
@@ -182,11 +189,16 @@ bool client_stream::flush() {
         }
         if (errno == EINTR) continue;
         if (errno != EAGAIN) broken_ = true;
-        // A slow client: nothing more is read for it meanwhile.
+        // A slow client: nothing more is read for it meanwhile. Slow is what still takes some of it.
+        int before = unsent(on_->fd);
         for (auto until = steady::now() + limits_->write; !broken_;) {
             pollfd ready{on_->fd, POLLOUT, 0};
             const int got = poll(&ready, 1, 200);
             if (got > 0 && (ready.revents & POLLOUT) != 0) break;
+            if (const int left = unsent(on_->fd); left < before) {
+                before = left;
+                until = steady::now() + limits_->write;
+            }
             if (got > 0 || (got < 0 && errno != EINTR) || steady::now() >= until) broken_ = true;
             if (on_->guard.ended() == ending::client_left || on_->guard.ended() == ending::stopping) broken_ = true;
         }

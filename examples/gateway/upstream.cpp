@@ -51,7 +51,7 @@ upstream::upstream(const upstream_config& config, const gateway_timeouts& timeou
     const auto probe = make();
     if (!probe->client.is_valid())
         throw usage_error("endpoint \"" + config.name + "\": no connection can be made to " + config.origin +
-                          "; is ca_file a file of certificates?");
+                          "; expected a URL of a server");
 }
 
 upstream::~upstream() = default;
@@ -61,7 +61,7 @@ std::unique_ptr<upstream::connection> upstream::make() const {
     auto& client = one->client;
     client.set_connection_timeout(in_us(timeouts_.connect));
     // The watch ends what takes too long; this is for when nobody watches.
-    client.set_read_timeout(in_us(larger(timeouts_.first_byte, timeouts_.between_bytes) + 5_s));
+    client.set_read_timeout(in_us(timeouts_.total + 5_s));
     client.set_write_timeout(in_us(timeouts_.between_bytes));
     client.set_keep_alive(true);
     client.set_tcp_nodelay(true);
@@ -105,7 +105,8 @@ upstream_call upstream::post(std::string_view body, bool stream, watch& over, co
         auto on = take();
         out = {.began = steady::now()};
         on->is_new = false;
-        const auto limit = out.began + in_us(timeouts_.first_byte);
+        // Of an answer that is no stream, nothing comes before all of it.
+        const auto limit = stream ? out.began + in_us(timeouts_.first_byte) : steady::time_point::max();
         const struct release_at_end {
             watch& over;
             ~release_at_end() { over.release(); }
