@@ -178,6 +178,16 @@ endpoint chat_router::endpoint_now(std::size_t where) const {
     return now_.places[where];
 }
 
+engine_speed chat_router::speed_now(std::size_t where) const {
+    constexpr tokens prompt(512);
+    constexpr tokens one(1);
+    const std::lock_guard lock(guard_);
+    const endpoint& place = now_.places[where];
+    const scenario<> s{.prefill_rate = place.prefill_rate, .tpot = place.tpot};
+    return {.prefill_rate = prompt / now_.engines[where].prefill_time(s, tokens(0), prompt),
+            .tpot = now_.engines[where].decode_time(s, prompt, one) / one};
+}
+
 link_state chat_router::link_now() const {
     const std::lock_guard lock(guard_);
     return now_.link;

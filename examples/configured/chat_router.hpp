@@ -67,6 +67,12 @@ struct observed_answer {
     std::optional<qlroute::seconds> decode{};   // for output_tokens - 1
 };
 
+/// How fast an engine is believed to be: at a new prompt of 512 tokens, and at a token behind it.
+struct engine_speed {
+    qlroute::tokens_per_second prefill_rate{};
+    qlroute::seconds_per_token tpot{};
+};
+
 /// Thread-safe: every call is one critical section of microseconds, and the predictor runs outside of it.
 class chat_router {
 public:
@@ -90,6 +96,7 @@ public:
 
     /// What is believed now: a copy.
     qlroute::endpoint endpoint_now(std::size_t where) const;
+    engine_speed speed_now(std::size_t where) const;
     qlroute::link_state link_now() const;
     /// P(good answer) of the last message at each endpoint.
     std::vector<double> score(std::span<const qlroute::message> messages) const;

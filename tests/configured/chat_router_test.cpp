@@ -116,6 +116,9 @@ TEST_CASE("answers teach their length, their tokenizer and their speed") {
     CHECK(r.endpoints[0].expected.end_to_end.value() == doctest::Approx(2 + 3.8).epsilon(0.02));
     CHECK(r.endpoints[1].expected.prompt == 40_tok);  // the other endpoint is another one
     CHECK(route.endpoint_now(0).tokenizer_ratio.value() == doctest::Approx(2));
+    CHECK(route.speed_now(0).prefill_rate.value() == doctest::Approx(40).epsilon(0.05));
+    CHECK(route.speed_now(0).tpot.value() == doctest::Approx(0.2).epsilon(0.02));
+    CHECK(route.speed_now(1).prefill_rate.value() == doctest::Approx(100));
 }
 
 TEST_CASE("what an answer says of its cache counts for the turns after it") {
