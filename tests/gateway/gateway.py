@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -41,14 +42,14 @@ def soon(condition, most=PATIENCE):
 
 
 class Stub:
-    def __init__(self, name):
-        self.name, self.port = name, 0
+    def __init__(self, name, *certificate):
+        self.name, self.port, self.certificate = name, 0, certificate
         self.start()
 
     def start(self):
         if os.path.exists(self.name):
             os.remove(self.name)
-        again = [str(self.port)] if self.port else []
+        again = [str(self.port), *self.certificate] if self.port or self.certificate else []
         self.process = subprocess.Popen([sys.executable, "-B", STUB, self.name] + again)
         assert soon(lambda: os.path.exists(self.name)), "the stub did not start"
         self.port = int(open(self.name).read())
@@ -488,6 +489,40 @@ def overload(device, edge):
     check("an answer on its way when the gateway ends", (200, True), (answer[0][0], answer[0][3]))
 
 
+def tls(device):
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out",
+                           "cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                           "subjectAltName=DNS:localhost"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if made.returncode != 0:
+        return
+    with open("both.pem", "w") as both:
+        both.write(open("key.pem").read() + open("cert.pem").read())
+    secure = Stub("secure", "both.pem")
+    try:
+        def with_keys(**keys):
+            described = config(device, device, log="tls.jsonl")
+            described["endpoints"][1].update({"url": "https://localhost:%d" % secure.port, **keys})
+            return Gateway(described)
+
+        for keys, status in (({}, 502), ({"ca_file": "cert.pem"}, 200), ({"verify_tls": False}, 200)):
+            gateway = with_keys(**keys)
+            for stream in (False, True):
+                got = gateway.chat("say 3", {"x-qlroute-endpoint": "edge"}, stream=stream)
+                check("TLS with %s" % keys, (status, True), (got[0], got[3]))
+            gateway.stop()
+        check("the key goes with TLS", "Bearer sk-very-secret",
+              json.loads(plain(secure, "/seen"))["requests"][-1]["headers"].get("Authorization"))
+    finally:
+        secure.stop()
+
+
+def plain(secure, path):
+    connection = http.client.HTTPSConnection("localhost", secure.port, timeout=PATIENCE,
+                                             context=ssl._create_unverified_context())
+    connection.request("GET", path)
+    return connection.getresponse().read()
+
+
 def bad_configurations():
     def fails(what, message, **environment):
         with open("bad.json", "w") as file:
@@ -524,6 +559,7 @@ def main():
         check("the key reaches its upstream", "Bearer sk-very-secret", edge_key(gateway, edge))
         gateway.stop()
         overload(device, edge)
+        tls(device)
     finally:
         device.stop()
         edge.stop()
