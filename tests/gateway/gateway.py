@@ -339,9 +339,9 @@ def failing(gateway, device, edge):
 
     # A client that leaves: so does the gateway, at once.
     gone = device.ask("/seen")["gone"]
-    for text in ("hang", "say 4 stall"):
+    for text, stream in (("hang", True), ("say 4 stall", True), ("hang on", False)):
         client = socket.create_connection(("127.0.0.1", gateway.port))
-        body = json.dumps({"messages": [{"role": "user", "content": text}], "stream": True}).encode()
+        body = json.dumps({"messages": [{"role": "user", "content": text}], "stream": stream}).encode()
         client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         holds("the upstream has it", soon(lambda: text in str(device.seen()[-1]["body"])))
         client.close()
