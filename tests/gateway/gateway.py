@@ -410,6 +410,17 @@ def sessions(gateway):
         check("%s: the same dialogue" % how, one["chat"], two["chat"])
         check("%s: it stays where its history is" % how, "edge", got.get("x-qlroute-endpoint"))
         holds("%s: most of it is cached" % how, two["predicted"]["cached_tokens"] > 4000, two)
+    # The next turn of a quick client finds the one before it.
+    messages = []
+    for turn in range(12):
+        messages.append({"role": "user", "content": "say 2 " + "more " * 40})
+        body = json.dumps({"messages": messages, "stream": True})
+        data = gateway.request("POST", "/v1/chat/completions", body, {"x-qlroute-endpoint": "device"})[2]
+        messages.append({"role": "assistant", "content": spoken(data)})
+    rows = gateway.lines()[-12:]
+    holds("each turn is remembered before the next", all(
+        b["predicted"]["prompt_tokens"] - b["predicted"]["cached_tokens"] < 1.7 * rows[0]["predicted"]["prompt_tokens"]
+        for b in rows[1:]), [(b["predicted"]["prompt_tokens"], b["predicted"]["cached_tokens"]) for b in rows])
     gateway.chat("something else")
     holds("another dialogue", gateway.last()["chat"] not in (one["chat"], two["chat"]))
     gateway.chat("to be told apart", user="a")
