@@ -113,6 +113,11 @@ class Gateway:
         return self.request("POST", "/v1/chat/completions", json.dumps(body), headers)
 
     def lines(self):
+        """Of the log, once nothing is added any more: a line comes just after the answer's end."""
+        size = -1
+        while size != os.path.getsize(self.log):
+            size = os.path.getsize(self.log)
+            time.sleep(0.1)
         with open(self.log) as file:
             return [json.loads(line) for line in file]
 
