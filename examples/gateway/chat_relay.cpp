@@ -140,9 +140,10 @@ void chat_relay::run(const std::string& body) {
     record_.figures = a.answer.figures();
     record_.finish_reason = header_text(a.answer.finish_reason(), 40);
     record_.connected = a.call.connected;
+    // First, because a client may send its next turn as soon as it has the end of this one.
+    if (a.status >= 200 && a.status < 300) learn(where, a);
     answer(a);
     record_.total = since_read(steady::now());
-    if (a.status >= 200 && a.status < 300) learn(where, a);
     count();
 }
 
@@ -244,7 +245,8 @@ bool chat_relay::take_bytes(attempt& a, std::string_view bytes) {
         return true;
     });
     if (!goes_on) return false;
-    const bool says_something = a.has_content || a.done || a.held.size() > most_held;
+    if (a.done) return true;  // its end waits until it has been learnt from
+    const bool says_something = a.has_content || a.held.size() > most_held;
     return committed_ || says_something ? pass_on(a) : true;
 }
 
@@ -277,6 +279,7 @@ void chat_relay::judge(attempt& a) {
     const ending why = client_.guard().ended();
     if (client_left()) a.fault = "the client left";
     else if (why == ending::stopping) a.fault = "the gateway is ending";
+    else if (a.done && !a.upstream_complained) return;  // whatever came behind its end
     else if (why == ending::first_byte) a.fault = "no answer in time";
     else if (why == ending::between_bytes) a.fault = "its answer stalled";
     else if (why == ending::total) a.fault = "its answer took too long";

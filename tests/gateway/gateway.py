@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -41,14 +42,14 @@ def soon(condition, most=PATIENCE):
 
 
 class Stub:
-    def __init__(self, name):
-        self.name, self.port = name, 0
+    def __init__(self, name, *certificate):
+        self.name, self.port, self.certificate = name, 0, certificate
         self.start()
 
     def start(self):
         if os.path.exists(self.name):
             os.remove(self.name)
-        again = [str(self.port)] if self.port else []
+        again = [str(self.port), *self.certificate] if self.port or self.certificate else []
         self.process = subprocess.Popen([sys.executable, "-B", STUB, self.name] + again)
         assert soon(lambda: os.path.exists(self.name)), "the stub did not start"
         self.port = int(open(self.name).read())
@@ -112,6 +113,11 @@ class Gateway:
         return self.request("POST", "/v1/chat/completions", json.dumps(body), headers)
 
     def lines(self):
+        """Of the log, once nothing is added any more: a line comes just after the answer's end."""
+        size = -1
+        while size != os.path.getsize(self.log):
+            size = os.path.getsize(self.log)
+            time.sleep(0.1)
         with open(self.log) as file:
             return [json.loads(line) for line in file]
 
@@ -338,9 +344,9 @@ def failing(gateway, device, edge):
 
     # A client that leaves: so does the gateway, at once.
     gone = device.ask("/seen")["gone"]
-    for text in ("hang", "say 4 stall"):
+    for text, stream in (("hang", True), ("say 4 stall", True), ("hang on", False)):
         client = socket.create_connection(("127.0.0.1", gateway.port))
-        body = json.dumps({"messages": [{"role": "user", "content": text}], "stream": True}).encode()
+        body = json.dumps({"messages": [{"role": "user", "content": text}], "stream": stream}).encode()
         client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         holds("the upstream has it", soon(lambda: text in str(device.seen()[-1]["body"])))
         client.close()
@@ -409,6 +415,17 @@ def sessions(gateway):
         check("%s: the same dialogue" % how, one["chat"], two["chat"])
         check("%s: it stays where its history is" % how, "edge", got.get("x-qlroute-endpoint"))
         holds("%s: most of it is cached" % how, two["predicted"]["cached_tokens"] > 4000, two)
+    # The next turn of a quick client finds the one before it.
+    messages = []
+    for turn in range(12):
+        messages.append({"role": "user", "content": "say 2 " + "more " * 40})
+        body = json.dumps({"messages": messages, "stream": True})
+        data = gateway.request("POST", "/v1/chat/completions", body, {"x-qlroute-endpoint": "device"})[2]
+        messages.append({"role": "assistant", "content": spoken(data)})
+    rows = gateway.lines()[-12:]
+    holds("each turn is remembered before the next", all(
+        b["predicted"]["prompt_tokens"] - b["predicted"]["cached_tokens"] < 1.7 * rows[0]["predicted"]["prompt_tokens"]
+        for b in rows[1:]), [(b["predicted"]["prompt_tokens"], b["predicted"]["cached_tokens"]) for b in rows])
     gateway.chat("something else")
     holds("another dialogue", gateway.last()["chat"] not in (one["chat"], two["chat"]))
     gateway.chat("to be told apart", user="a")
@@ -488,6 +505,40 @@ def overload(device, edge):
     check("an answer on its way when the gateway ends", (200, True), (answer[0][0], answer[0][3]))
 
 
+def tls(device):
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out",
+                           "cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                           "subjectAltName=DNS:localhost"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if made.returncode != 0:
+        return
+    with open("both.pem", "w") as both:
+        both.write(open("key.pem").read() + open("cert.pem").read())
+    secure = Stub("secure", "both.pem")
+    try:
+        def with_keys(**keys):
+            described = config(device, device, log="tls.jsonl")
+            described["endpoints"][1].update({"url": "https://localhost:%d" % secure.port, **keys})
+            return Gateway(described)
+
+        for keys, status in (({}, 502), ({"ca_file": "cert.pem"}, 200), ({"verify_tls": False}, 200)):
+            gateway = with_keys(**keys)
+            for stream in (False, True):
+                got = gateway.chat("say 3", {"x-qlroute-endpoint": "edge"}, stream=stream)
+                check("TLS with %s" % keys, (status, True), (got[0], got[3]))
+            gateway.stop()
+        check("the key goes with TLS", "Bearer sk-very-secret",
+              json.loads(plain(secure, "/seen"))["requests"][-1]["headers"].get("Authorization"))
+    finally:
+        secure.stop()
+
+
+def plain(secure, path):
+    connection = http.client.HTTPSConnection("localhost", secure.port, timeout=PATIENCE,
+                                             context=ssl._create_unverified_context())
+    connection.request("GET", path)
+    return connection.getresponse().read()
+
+
 def bad_configurations():
     def fails(what, message, **environment):
         with open("bad.json", "w") as file:
@@ -524,6 +575,7 @@ def main():
         check("the key reaches its upstream", "Bearer sk-very-secret", edge_key(gateway, edge))
         gateway.stop()
         overload(device, edge)
+        tls(device)
     finally:
         device.stop()
         edge.stop()

@@ -1,4 +1,4 @@
-"""A server of the OpenAI API that answers as its last message says: stub_upstream.py PORT_FILE [PORT].
+"""A server of the OpenAI API that answers as its last message says: stub_upstream.py PORT_FILE [PORT [CERTIFICATE]].
 
 The last user message is a list of words: "say N" writes N tokens, "wait S" waits before the first, "gap S" between
 them, "status N" fails so, "stall" stops in mid-stream, "cut" closes there, "hang" never answers, "complain" says an
@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -157,6 +158,10 @@ class Server(http.server.ThreadingHTTPServer):
 if __name__ == "__main__":
     MODEL = os.path.basename(sys.argv[1])
     server = Server(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0), Handler)
+    if len(sys.argv) > 3:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(sys.argv[3])
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     with open(sys.argv[1] + ".part", "w") as port:
         port.write(str(server.server_address[1]))
     os.rename(sys.argv[1] + ".part", sys.argv[1])
