@@ -19,6 +19,8 @@ struct already_read {
 
 /// Weight of the past in what is learnt of a tokenizer, a prompt.
 constexpr double forgetting = 0.95;
+/// Of what the first token took beyond the forecast, how much is believed at once.
+constexpr double believed = 0.2;
 
 /// Where nothing was measured: rates of one batch size, to be learnt from the first answers on.
 online_engine guessed_engine(const endpoint& e) {
@@ -44,7 +46,10 @@ std::optional<std::size_t> routed_turn::next_best(std::size_t tried) const {
 }
 
 chat_router::chat_router(settings config, std::size_t most_chats)
-    : configured_(std::move(config)), now_(configured_), chats_(most_chats, configured_.places) {
+    : configured_(std::move(config)),
+      now_(configured_),
+      chats_(most_chats, configured_.places),
+      most_chats_(most_chats) {
     now_.rule = bound_to(now_, now_.rule);
     for (std::size_t i = 0; i < now_.places.size(); ++i) {
         const endpoint& e = now_.places[i];
@@ -53,9 +58,22 @@ chat_router::chat_router(settings config, std::size_t most_chats)
     }
 }
 
+/// Of this dialogue where the endpoint has said it; else the endpoint's usual one, by as much denser as another
+/// endpoint found the dialogue.
+ratio chat_router::tokenizer_ratio(std::uint64_t chat, std::size_t where) const {
+    const ratio usual = now_.places[where].tokenizer_ratio;
+    const auto own = own_ratios_.find(chat);
+    if (own == own_ratios_.end()) return usual;
+    if (own->second[where] > ratio(0)) return own->second[where];
+    for (std::size_t i = 0; i < own->second.size(); ++i)
+        if (own->second[i] > ratio(0)) return own->second[i] / now_.places[i].tokenizer_ratio * usual;
+    return usual;
+}
+
 std::vector<endpoint> chat_router::places_for(const chat_turn& turn) const {
     std::vector<endpoint> places = now_.places;
     for (std::size_t i = 0; i < places.size(); ++i) {
+        places[i].tokenizer_ratio = tokenizer_ratio(turn.chat, i);
         const output_length& lengths = learnt_[i].lengths;
         const tokens limit = turn.most_output.value_or(output_length::no_limit);
         if (!turn.output && lengths.count() == 0 && lengths.prior() <= limit) continue;  // as configured
@@ -65,7 +83,7 @@ std::vector<endpoint> chat_router::places_for(const chat_turn& turn) const {
     return places;
 }
 
-priced_endpoint chat_router::priced(configured_decision decision, const turn& question) const {
+priced_endpoint chat_router::priced(configured_decision decision, const turn& question, ratio per_token) const {
     const auto engines = engines_of(now_);
     const auto way = way_of(now_);
     const scenario<>& s = decision.facts;
@@ -77,7 +95,7 @@ priced_endpoint chat_router::priced(configured_decision decision, const turn& qu
                       .cached = s.prefix_hit,
                       .output = s.output_tokens,
                       .breakdown = {}};
-    const tokens whole = now_.places[decision.where].tokenizer_ratio * (question.prefix_tokens + question.new_tokens);
+    const tokens whole = per_token * (question.prefix_tokens + question.new_tokens);
     expected.cached += positive_part(whole - expected.prompt);  // of this turn, where it was asked before
     expected.prompt = larger(whole, expected.prompt);
     for (const auto& [name, value] : explain(objective_of(now_), s)) expected.breakdown.emplace_back(name, value);
@@ -96,7 +114,7 @@ routed_turn chat_router::route(const chat_turn& turn, std::optional<std::size_t>
     routed_turn out{.where = 0, .endpoints = {}, .dialogue_size = question.prefix_tokens + question.new_tokens};
     for (std::size_t i = 0; i < places.size(); ++i) {
         const router only{already_read{difficulty}, objective, always{i}};
-        out.endpoints.push_back(priced(only(chat, question, places, now_.link), question));
+        out.endpoints.push_back(priced(only(chat, question, places, now_.link), question, places[i].tokenizer_ratio));
     }
     if (given) {
         QLROUTE_EXPECTS(*given < places.size());
@@ -125,20 +143,30 @@ void chat_router::observe(const chat_turn& turn, std::size_t where, const observ
     if (sensible(seen.prompt_tokens) && counted > tokens(0)) {
         known.own_tokens = forgetting * known.own_tokens + *seen.prompt_tokens;
         known.counted_tokens = forgetting * known.counted_tokens + counted;
-        place.tokenizer_ratio = larger(smaller(known.own_tokens / known.counted_tokens, ratio(100)), ratio(0.01));
+        const auto sane = [](ratio r) { return larger(smaller(r, ratio(100)), ratio(0.01)); };
+        place.tokenizer_ratio = sane(known.own_tokens / known.counted_tokens);
+        if (own_ratios_.size() >= most_chats_ && own_ratios_.find(turn.chat) == own_ratios_.end()) own_ratios_.clear();
+        auto& own = own_ratios_[turn.chat];
+        own.resize(now_.places.size());
+        own[where] = sane(*seen.prompt_tokens / counted);
+    }
+    if (seen.beyond_forecast) {
+        const seconds now_believed = place.request_time + believed * *seen.beyond_forecast;
+        place.request_time = larger(smaller(now_believed, 10_s), 0_s);
     }
     if (sensible(seen.output_tokens)) known.lengths.observe(*seen.output_tokens, seen.cut);
     if (sensible(seen.prompt_tokens) && seen.cached_tokens && *seen.cached_tokens >= tokens(0)) {
         // Was the reply of last time found as it was written, or tokenized again from its text?
         const kv_residency& held = chats_.at(turn.chat).held_by(where);
-        const tokens with = place.tokenizer_ratio * held.cached.size;
-        const tokens without = place.tokenizer_ratio * held.before_reply.size;
+        const ratio per_token = tokenizer_ratio(turn.chat, where);
+        const tokens with = per_token * held.cached.size;
+        const tokens without = per_token * held.before_reply.size;
         if (with - without > tokens(8) && *seen.cached_tokens > tokens(0)) {
             const bool kept = *seen.cached_tokens > 0.5 * (with + without);
             known.reply_kept = forgetting * known.reply_kept + (kept ? 1 : -1);
             place.keeps_reply_tokens = known.reply_kept > 0;
         }
-        chats_.cache_observed(turn.chat, where, *seen.cached_tokens / place.tokenizer_ratio, turn.now);
+        chats_.cache_observed(turn.chat, where, *seen.cached_tokens / per_token, turn.now);
     }
     if (!known.engine) return;
     const tokens cached = seen.cached_tokens.value_or(tokens(0));

@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,8 @@ struct observed_answer {
     bool cut = false;                           // by its limit: it would have been longer
     std::optional<qlroute::seconds> prefill{};  // of the engine alone, for prompt_tokens - cached_tokens
     std::optional<qlroute::seconds> decode{};   // for output_tokens - 1
+    /// What the first token took beyond the forecast, where the forecast's reading is replaced by `prefill`.
+    std::optional<qlroute::seconds> beyond_forecast{};
 };
 
 /// How fast an engine is believed to be: at a new prompt of 512 tokens, and at a token behind it.
@@ -116,11 +119,17 @@ private:
     };
 
     std::vector<qlroute::endpoint> places_for(const chat_turn& turn) const;
-    priced_endpoint priced(configured_decision decision, const qlroute::turn& question) const;
+    qlroute::ratio tokenizer_ratio(std::uint64_t chat, std::size_t where) const;
+    priced_endpoint priced(configured_decision decision, const qlroute::turn& question, qlroute::ratio per_token) const;
 
     settings configured_;
     mutable std::mutex guard_;
     settings now_;  // as learnt; its rule and objective view it
     std::vector<learnt> learnt_;
     qlroute::session_table chats_;
+    std::size_t most_chats_;
+    /// Of a dialogue: an endpoint's tokens to those counted here, where that endpoint said so; 0 where not. Code, other
+    /// scripts and a model's own odd words take more of them than the mean. Forgotten all at once when they are too
+    /// many.
+    std::unordered_map<std::uint64_t, std::vector<qlroute::ratio>> own_ratios_;
 };

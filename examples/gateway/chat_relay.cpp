@@ -388,6 +388,8 @@ void chat_relay::learn(std::size_t where, const attempt& a) {
             if (remote) took -= link.rtt + bits(8.0 * static_cast<double>(record_.request_bytes)) / link.uplink_rate;
             if (took > seconds(0)) seen.prefill = took;
         }
+        if (seen.prefill && said.prompt_ms && a.first_content && !waited && record_.fallback_from.empty())
+            seen.beyond_forecast = since_read(*a.first_content) - expected.ttft - (*seen.prefill - expected.prefill);
         if (!seen.decode && a.first_content && a.last_content > *a.first_content)
             seen.decode = seconds(std::chrono::duration<double>(a.last_content - *a.first_content).count());
         at_.router_.observe(turn_, where, seen);

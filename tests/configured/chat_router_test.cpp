@@ -175,3 +175,34 @@ TEST_CASE("scores are the predictor's") {
     const chat_router route(two_places());
     CHECK(route.score(asked) == std::vector<double>{0.5, 0.5});
 }
+
+TEST_CASE("a dialogue of odd words is counted by what it took, there and elsewhere") {
+    chat_router route(two_places());
+    const chat_turn odd{.chat = 1, .messages = asked};
+    const chat_turn plain{.chat = 2, .messages = asked};
+    for (int i = 0; i < 100; ++i) route.observe(plain, 0, {.prompt_tokens = 40_tok});
+    route.observe(odd, 0, {.prompt_tokens = 80_tok});
+    CHECK(route.route(odd).endpoints[0].expected.prompt.value() == doctest::Approx(80));
+    // 40 of 20 plain prompts' weight and one of 80: the usual ratio rose to 1.05, and the other endpoint expects as
+    // much more of this dialogue as this one found.
+    const double usual = route.endpoint_now(0).tokenizer_ratio.value();
+    CHECK(usual == doctest::Approx(1.05).epsilon(0.01));
+    CHECK(route.route(odd).endpoints[1].expected.prompt.value() == doctest::Approx(40 * 2 / usual));
+    CHECK(route.route(plain).endpoints[0].expected.prompt.value() == doctest::Approx(40));
+    CHECK(route.route({.chat = 3, .messages = asked}).endpoints[0].expected.prompt.value() ==
+          doctest::Approx(40 * usual));
+}
+
+TEST_CASE("what a server takes beside reading is learnt from what the forecast missed") {
+    chat_router route(two_places());
+    const chat_turn turn{.chat = 1, .messages = asked};
+    for (int i = 0; i < 50; ++i) {
+        const seconds forecast = route.route(turn).endpoints[0].expected.ttft;
+        route.observe(turn, 0, {.beyond_forecast = 4.5_s - forecast});
+    }
+    CHECK(route.route(turn).endpoints[0].expected.ttft.value() == doctest::Approx(4.5).epsilon(0.001));
+    CHECK(route.endpoint_now(0).request_time.value() == doctest::Approx(0.5).epsilon(0.01));
+    // Too much was believed: back, and never below nothing.
+    for (int i = 0; i < 50; ++i) route.observe(turn, 0, {.beyond_forecast = -1_s});
+    CHECK(route.endpoint_now(0).request_time == 0_s);
+}
