@@ -10,7 +10,7 @@ skip() {
 command -v node >/dev/null && command -v npm >/dev/null || skip "no node, or no npm"
 client=$build/openai
 [ -d "$client/node_modules/openai" ] ||
-    timeout 100 npm install --ignore-scripts --no-audit --no-fund --prefix "$client" openai@6 >/dev/null 2>&1 || skip "npm has no openai"
+    timeout 40 npm install --ignore-scripts --no-audit --no-fund --prefix "$client" openai@6 >/dev/null 2>&1 || skip "npm has no openai"
 work=$(mktemp -d "${TMPDIR:-/tmp}/qlroute-openai.XXXXXX")
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT

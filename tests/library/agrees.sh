@@ -18,7 +18,7 @@ else
     command -v node >/dev/null && command -v npm >/dev/null || skip "no node, or no npm"
     koffi=$build/koffi
     [ -d "$koffi/node_modules/koffi" ] ||
-        timeout 100 npm install --ignore-scripts --no-audit --no-fund --prefix "$koffi" koffi@3.3.4 >/dev/null 2>&1 || skip "npm has no koffi"
+        timeout 40 npm install --ignore-scripts --no-audit --no-fund --prefix "$koffi" koffi@3.3.4 >/dev/null 2>&1 || skip "npm has no koffi"
     ours() { NODE_PATH=$koffi/node_modules node "$examples/library/route.mjs" "$library" "$@"; }
 fi
 agree() {
