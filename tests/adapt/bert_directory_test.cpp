@@ -93,7 +93,7 @@ std::vector<std::int32_t> ids_of(const bert_model& model, std::string_view text)
     return {ids.begin(), ids.end()};
 }
 
-using ids = std::vector<std::int32_t>;
+using token_ids = std::vector<std::int32_t>;
 
 void expect_error(const result<bert_model>& model, errc code, const std::string& message) {
     REQUIRE_FALSE(model);
@@ -147,19 +147,19 @@ TEST_CASE("the tokenizer is tokenizer.json, or else vocab.txt") {
     folder.write("tokenizer.json", small_json);
     const auto of_json = load_bert_directory(folder.name());
     REQUIRE(of_json);
-    CHECK(ids_of(*of_json, "Hello you") == ids{1, 3, 0, 2});
+    CHECK(ids_of(*of_json, "Hello you") == token_ids{1, 3, 0, 2});
 }
 
 TEST_CASE("tokenizer_config.json says how a vocab.txt is read") {
     temporary_folder folder;
     folder.write_floats();
     folder.write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\nhello\nHello\ncaf\xC3\xA9\n");
-    CHECK(ids_of(*load_bert_directory(folder.name()), "Hello caf\xC3\xA9") == ids{1, 3, 0, 2});
+    CHECK(ids_of(*load_bert_directory(folder.name()), "Hello caf\xC3\xA9") == token_ids{1, 3, 0, 2});
     folder.write("tokenizer_config.json", R"({"do_lower_case": false, "strip_accents": null, "model_max_length": 40})");
-    CHECK(ids_of(*load_bert_directory(folder.name()), "Hello caf\xC3\xA9") == ids{1, 4, 5, 2});
+    CHECK(ids_of(*load_bert_directory(folder.name()), "Hello caf\xC3\xA9") == token_ids{1, 4, 5, 2});
     folder.write("tokenizer_config.json", R"({"strip_accents": false, "tokenize_chinese_chars": false})");
     const auto model = load_bert_directory(folder.name());
-    CHECK(ids_of(*model, "Hello caf\xC3\xA9") == ids{1, 3, 5, 2});
+    CHECK(ids_of(*model, "Hello caf\xC3\xA9") == token_ids{1, 3, 5, 2});
     CHECK_FALSE(model->tokenizer->options().isolate_cjk);
 
     const std::string path = folder.path("tokenizer_config.json");
