@@ -443,7 +443,8 @@ def log_and_metrics(gateway):
     row = gateway.last()
     check("fields of the log", ["time", "chat", "endpoint", "pinned", "fallback_from", "stream", "status", "outcome",
                                 "error", "cost_s", "predicted", "measured", "link"], list(row))
-    check("predicted", ["ttft_s", "total_s", "prompt_tokens", "cached_tokens", "output_tokens", "breakdown"],
+    check("predicted", ["ttft_s", "total_s", "prefill_s", "prefill_if_cached_s", "prompt_tokens",
+                        "cached_tokens", "output_tokens", "breakdown"],
           list(row["predicted"]))
     check("output tokens", 7, row["measured"]["output_tokens"])
     check("llama-server's times", 35, row["measured"]["predicted_ms"])

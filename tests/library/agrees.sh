@@ -9,7 +9,9 @@ skip() {
     echo "$1" >&2
     exit 77
 }
+# With libstdc++, whose exceptions the sanitizer looks for when it starts, and Python has none.
 sanitizer=$(ldd "$library" | awk '/libasan/ { print $3 }')
+[ -z "$sanitizer" ] || sanitizer=$sanitizer:$(ldd "$library" | awk '/libstdc\+\+/ { print $3 }')
 if [ "$language" = python ]; then
     command -v python3 >/dev/null || skip "no python3"
     ours() { LD_PRELOAD=$sanitizer ASAN_OPTIONS=detect_leaks=0 python3 -B "$examples/library/route.py" "$library" "$@"; }
