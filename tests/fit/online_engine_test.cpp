@@ -71,8 +71,9 @@ TEST_CASE("a figure that is far off does not send the others astray") {
                                                       {600_tok, 20_tok}}};
     CHECK(off(learner, server, turns[0][0], turns[0][1]) > 20);
     learner.observe_prefill(turns[0][0], turns[0][1], reading(server, turns[0][0], turns[0][1]));
-    for (const auto& [cached, count] : turns) {
-        CAPTURE(cached.value());
+    for (const auto& turn : turns) {
+        const auto [cached, count] = turn;
+        CAPTURE(turn[0].value());
         CHECK(off(learner, server, cached, count) < 0.5);
         learner.observe_prefill(cached, count, reading(server, cached, count));
     }
