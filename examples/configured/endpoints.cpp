@@ -1,5 +1,6 @@
 #include "endpoints.hpp"
 
+#include "endpoint_file.hpp"
 #include "files.hpp"
 #include "nearest.hpp"
 #include "shown.hpp"
@@ -14,8 +15,6 @@ using namespace qlroute;
 using nlohmann::json;
 
 namespace {
-
-constexpr std::string_view format_name = "qlroute.endpoint";
 
 /// Abilities mean nothing beside other weights than their own. Theta of this text says which weights those were.
 constexpr std::string_view probe_text = "Prove that there are infinitely many primes.";
@@ -132,7 +131,7 @@ probability_interval calibrated_endpoint::interval(std::span<const double> theta
 
 nlohmann::ordered_json endpoint_file(const calibrated_endpoint& endpoint, const calibration& method,
                                      const response_difficulty& predictor) {
-    nlohmann::ordered_json out{{"format", format_name},
+    nlohmann::ordered_json out{{"format", "qlroute.endpoint"},
                                {"version", 1},
                                {"name", endpoint.name},
                                {"predictor", "response"},
@@ -158,20 +157,8 @@ nlohmann::ordered_json endpoint_file(const calibrated_endpoint& endpoint, const 
 }
 
 calibrated_endpoint read_endpoint_file(const std::string& path, const response_difficulty& predictor) {
-    const std::string text = read_file(path);
-    json all;
-    try {
-        all = json::parse(text);
-    } catch (const json::exception& why) {
-        const std::string_view reason(why.what());
-        throw usage_error(path + ": not valid JSON: " + std::string(reason.substr(reason.find("] ") + 2)) +
-                          "; expected a file that qlroute calibrate wrote");
-    }
+    const json all = open_endpoint_file(path, "calibrate");
     const reader at(all, path);
-    if (!all.is_object() || !all.contains("format") || all["format"] != format_name)
-        throw usage_error(path + ": not an endpoint file; expected one that qlroute calibrate wrote");
-    if (const json& version = at.need("version", "1"); version != 1)
-        at.fail("version", "expected 1, got " + shown(version) + "; calibrate again with this program");
     if (at.text("predictor", "\"response\"") != "response")
         at.fail("predictor", "expected \"response\", got " + shown(all["predictor"]));
 

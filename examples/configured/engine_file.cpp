@@ -1,5 +1,6 @@
 #include "engine_file.hpp"
 
+#include "endpoint_file.hpp"
 #include "files.hpp"
 #include "shown.hpp"
 
@@ -159,21 +160,7 @@ ordered_json engine_section(const cost::any_engine& engine) {
 }
 
 engine_file read_engine_file(const std::string& path) {
-    const std::string text = read_file(path);
-    json all;
-    try {
-        all = json::parse(text);
-    } catch (const json::exception& why) {
-        const std::string_view reason(why.what());
-        throw usage_error(path + ": not valid JSON: " + std::string(reason.substr(reason.find("] ") + 2)) +
-                          "; expected a file that qlroute profile wrote");
-    }
-    if (!all.is_object() || !all.contains("format") || all["format"] != "qlroute.endpoint")
-        throw usage_error(path + ": not an endpoint file; expected one that qlroute profile wrote");
-    if (!all.contains("version") || all["version"] != 1)
-        throw usage_error(path + ": version: expected 1, got " +
-                          (all.contains("version") ? shown(all["version"]) : "nothing") +
-                          "; profile again with this program");
+    const json all = open_endpoint_file(path, "profile");
     if (!all.contains("engine"))
         throw usage_error(path + ": engine: missing; expected a file that qlroute profile wrote" +
                           (all.contains("abilities") ? ", this one is from qlroute calibrate" : ""));

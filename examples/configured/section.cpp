@@ -9,6 +9,11 @@ std::string beside(const std::string& config_path, const std::string& path) {
     return path.starts_with('/') || slash == std::string::npos ? path : config_path.substr(0, slash + 1) + path;
 }
 
+std::string without_name(const json::exception& why) {
+    const std::string_view all(why.what());  // "[json.exception.parse_error.101] parse error at line 3, ..."
+    return std::string(all.substr(all.find("] ") + 2));
+}
+
 json parse_config(const std::string& text, const std::string& path) {
     std::vector<std::set<std::string>> open;  // the keys of the objects around the place that is read
     const auto refuse_twins = [&](int, json::parse_event_t event, json& value) {
@@ -21,7 +26,6 @@ json parse_config(const std::string& text, const std::string& path) {
     try {
         return json::parse(text, refuse_twins, true, true);  // comments are welcome
     } catch (const json::exception& why) {
-        const std::string_view reason(why.what());  // "[json.exception.parse_error.101] parse error at line 3, ..."
-        throw usage_error(path + ": not valid JSON: " + std::string(reason.substr(reason.find("] ") + 2)));
+        throw usage_error(path + ": not valid JSON: " + without_name(why));
     }
 }

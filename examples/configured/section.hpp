@@ -22,6 +22,9 @@
 /// A relative path is relative to the configuration that names it.
 std::string beside(const std::string& config_path, const std::string& path);
 
+/// What the exception says of the text, without the name that it gives itself.
+std::string without_name(const nlohmann::json::exception& why);
+
 /// JSON with comments. Throws usage_error naming `path`, also where an object has a key twice.
 nlohmann::json parse_config(const std::string& text, const std::string& path);
 

@@ -3,6 +3,8 @@
 #include "header_text.hpp"
 #include "request_edit.hpp"
 
+#include "configured/section.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -85,10 +87,7 @@ void chat_relay::run(const std::string& body) {
         refuse(400, why.what(), "invalid_request", "bad_request");
         return count();
     } catch (const json::exception& why) {
-        const std::string_view reason(why.what());
-        const std::size_t at = reason.find("] ");
-        refuse(400, "the body: not valid JSON: " + std::string(reason.substr(at == reason.npos ? 0 : at + 2)),
-               "invalid_json", "bad_request");
+        refuse(400, "the body: not valid JSON: " + without_name(why), "invalid_json", "bad_request");
         return count();
     }
     record_.stream = chat_.stream;
