@@ -4,7 +4,7 @@
 Every chat streams one answer after another, on a history that grows and begins again. Meanwhile one upstream is killed
 and started again, the other one stands still for a while, some answers are cut or stall or fail, and bad, huge and slow
 requests come in between. Each answer must be whole, or plainly failed: never lost, never twice, never cut in silence; and
-the gateway's memory must not grow. Not a test of CTest: it takes minutes. Exit status 1 where something was wrong.
+the gateway's heap must not grow. Not a test of CTest: it takes minutes. Exit status 1 where something was wrong.
 """
 import argparse
 import http.client
@@ -20,7 +20,8 @@ import tempfile
 import threading
 import time
 
-STUB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stub_upstream.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
+STUB = os.path.join(HERE, "stub_upstream.py")
 LOCK = threading.Lock()
 counts = {}
 wrong = []
@@ -161,6 +162,10 @@ def memory(pid):
     return 0
 
 
+def median_between(samples, begin, end):
+    return statistics.median(value for when, value in samples if begin < when < end)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gateway")
@@ -177,7 +182,9 @@ def main():
               "endpoints": [{"name": s.name, "url": "http://127.0.0.1:%d" % s.port, "parallel": 64} for s in (device, edge)]}
     with open("config.json", "w") as file:
         json.dump(config, file)
-    gateway = subprocess.Popen([program, "--config", "config.json"], stderr=open("err", "w"))
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", os.path.join(HERE, "heap_in_use.c"), "-o", "heap.so"], check=True)
+    watched = dict(os.environ, LD_PRELOAD=os.path.abspath("heap.so"), HEAP_IN_USE="heap")
+    gateway = subprocess.Popen([program, "--config", "config.json"], stderr=open("err", "w"), env=watched)
     port = None
     for _ in range(500):
         if "listening on" in (said := open("err").read()):
@@ -195,7 +202,7 @@ def main():
             (0.45, "stop device", lambda: device.process.send_signal(signal.SIGSTOP)),
             (0.48, "go on, device", lambda: device.process.send_signal(signal.SIGCONT)),
             (0.65, "kill device", lambda: (device.process.kill(), device.process.wait())), (0.68, "start device", device.start)]
-    samples, quiet = [], []
+    samples = []
     while (now := time.monotonic()) < end:
         while plan and now > began + plan[0][0] * seconds:
             print("%5.0f s: %s" % (now - began, plan[0][1]), file=sys.stderr)
@@ -214,14 +221,19 @@ def main():
         complain("the gateway's exit status is %d" % status)
     for stub in (device, edge):
         stub.process.kill()
-    early = statistics.median(m for t, m in samples if 0.2 * seconds < t < 0.4 * seconds)
-    late = statistics.median(m for t, m in samples if t > 0.8 * seconds)
+    heap = [(float(at), int(in_use) / 1024) for at, in_use, held in map(str.split, open("heap"))]
+    grown = {}
+    for what, series in (("heap_in_use_kb", heap), ("resident_kb", samples)):
+        grown[what] = {"early": median_between(series, 0.2 * seconds, 0.4 * seconds),
+                       "late": median_between(series, 0.8 * seconds, seconds),
+                       "every_10_s": [round(median_between(series, t - 0.5, t + 10)) for t in range(0, int(seconds), 10)]}
+    early, late = grown["heap_in_use_kb"]["early"], grown["heap_in_use_kb"]["late"]
     if late > 1.05 * early:
-        complain("memory grew from %d kB to %d kB" % (early, late))
+        complain("the heap grew from %d kB to %d kB" % (early, late))
     undisturbed = sorted(s for t, s, fault in ttfts if not fault and not 0.24 * seconds < t - began < 0.72 * seconds)
     everything = sorted(s for _, s, _ in ttfts)
     at = lambda xs, q: round(1e3 * xs[min(len(xs) - 1, int(q * len(xs)))], 1) if xs else None
-    out = {"minutes": o.minutes, "chats": o.chats, "answers": counts, "memory_kb": {"early": early, "late": late},
+    out = {"minutes": o.minutes, "chats": o.chats, "answers": counts, **grown,
            "ttft_ms": {"undisturbed": {"n": len(undisturbed), "p50": at(undisturbed, 0.5), "p99": at(undisturbed, 0.99)},
                        "all": {"n": len(everything), "p50": at(everything, 0.5), "p99": at(everything, 0.99), "worst": at(everything, 1)}},
            "wrong": len(wrong)}
