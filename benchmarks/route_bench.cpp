@@ -104,7 +104,7 @@ struct plain_place {
         token_size;
     bool resends;
     double rollback, tokenizer_ratio, reply_ratio, request_time, request_time_per_bit;
-    bool keeps_reply;
+    double reply_kept;
 };
 struct plain_held {
     double cached_tokens, cached_bits, seen_bits, last_used, asked_tokens, asked_bits, saved_tokens;
@@ -133,8 +133,8 @@ struct plain_candidate {
 };
 
 plain_candidate price_by_hand(const plain_place& p, const plain_held& h, const plain_turn& t, const plain_link& l) {
-    double cached_bits = p.keeps_reply ? h.cached_bits : h.asked_bits;
-    double cached = p.keeps_reply ? h.cached_tokens : h.asked_tokens;
+    double cached_bits = h.asked_bits + p.reply_kept * (h.cached_bits - h.asked_bits);
+    double cached = h.asked_tokens + p.reply_kept * (h.cached_tokens - h.asked_tokens);
     if (t.now - h.last_used > p.lifetime) cached_bits = cached = 0;
     const auto shorten = [&](double size) {
         if (size >= cached) return;
@@ -235,7 +235,7 @@ void by_hand(benchmark::State& state) {
                           e.reply_ratio.value(),
                           e.request_time.value(),
                           e.request_time_per_size.value(),
-                          e.keeps_reply_tokens});
+                          e.reply_kept.value()});
         const kv_residency& h = chat.held_by(i);
         held.push_back({h.cached.size.value(), h.cached.text.value(), h.text_seen.value(), h.last_used.value(),
                         h.before_reply.size.value(), h.before_reply.text.value(), h.saved.size.value(), h.cut_back});

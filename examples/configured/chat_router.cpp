@@ -19,6 +19,8 @@ struct already_read {
 
 /// Weight of the past in what is learnt of a tokenizer, a prompt.
 constexpr double forgetting = 0.95;
+/// What is configured of replies weighs as much as one such reply.
+constexpr tokens as_if_seen(16);
 /// Of what the first token took beyond the forecast, how much is believed at once.
 constexpr double believed = 0.2;
 
@@ -54,7 +56,9 @@ chat_router::chat_router(settings config, std::size_t most_chats)
     for (std::size_t i = 0; i < now_.places.size(); ++i) {
         const endpoint& e = now_.places[i];
         learnt_.push_back({.engine = learnable(now_.engines[i], e),
-                           .lengths = output_length(e.tokenizer_ratio * e.reply_ratio * now_.expected_output)});
+                           .lengths = output_length(e.tokenizer_ratio * e.reply_ratio * now_.expected_output),
+                           .replies = as_if_seen,
+                           .replies_kept = e.reply_kept * as_if_seen});
     }
 }
 
@@ -140,6 +144,22 @@ void chat_router::observe(const chat_turn& turn, std::size_t where, const observ
     const tokens counted = question.prefix_tokens + question.new_tokens;
     const auto sensible = [](const std::optional<tokens>& n) { return n && *n > tokens(0) && *n < tokens(1e9); };
 
+    const bool cache_known = sensible(seen.prompt_tokens) && seen.cached_tokens && *seen.cached_tokens >= tokens(0);
+    if (cache_known) {
+        // How much of the last reply was found as it was written? By the dialogue's tokens up to now, which is when it
+        // was written. Where less is cached than what came before the reply, the cache was lost, whatever it does to
+        // replies.
+        const kv_residency& held = chats_.at(turn.chat).held_by(where);
+        const ratio per_token = tokenizer_ratio(turn.chat, where);
+        const tokens before = per_token * held.before_reply.size;
+        const tokens reply = per_token * (held.cached.size - held.before_reply.size);
+        if (reply > tokens(0) && *seen.cached_tokens > 0.5 * before) {
+            const tokens kept = smaller(positive_part(*seen.cached_tokens - before), reply);
+            known.replies = forgetting * known.replies + reply;
+            known.replies_kept = forgetting * known.replies_kept + kept;
+            place.reply_kept = known.replies_kept / known.replies;
+        }
+    }
     if (sensible(seen.prompt_tokens) && counted > tokens(0)) {
         known.own_tokens = forgetting * known.own_tokens + *seen.prompt_tokens;
         known.counted_tokens = forgetting * known.counted_tokens + counted;
@@ -155,19 +175,8 @@ void chat_router::observe(const chat_turn& turn, std::size_t where, const observ
         place.request_time = larger(smaller(now_believed, 10_s), 0_s);
     }
     if (sensible(seen.output_tokens)) known.lengths.observe(*seen.output_tokens, seen.cut);
-    if (sensible(seen.prompt_tokens) && seen.cached_tokens && *seen.cached_tokens >= tokens(0)) {
-        // Was the reply of last time found as it was written, or tokenized again from its text?
-        const kv_residency& held = chats_.at(turn.chat).held_by(where);
-        const ratio per_token = tokenizer_ratio(turn.chat, where);
-        const tokens with = per_token * held.cached.size;
-        const tokens without = per_token * held.before_reply.size;
-        if (with - without > tokens(8) && *seen.cached_tokens > tokens(0)) {
-            const bool kept = *seen.cached_tokens > 0.5 * (with + without);
-            known.reply_kept = forgetting * known.reply_kept + (kept ? 1 : -1);
-            place.keeps_reply_tokens = known.reply_kept > 0;
-        }
-        chats_.cache_observed(turn.chat, where, *seen.cached_tokens / per_token, turn.now);
-    }
+    if (cache_known)
+        chats_.cache_observed(turn.chat, where, *seen.cached_tokens / tokenizer_ratio(turn.chat, where), turn.now);
     if (!known.engine) return;
     const tokens cached = seen.cached_tokens.value_or(tokens(0));
     bool learnt_something = false;

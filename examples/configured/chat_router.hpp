@@ -115,7 +115,8 @@ private:
         qlroute::output_length lengths;
         qlroute::tokens own_tokens{};      // of prompts, by the endpoint's count, with forgetting
         qlroute::tokens counted_tokens{};  // the same prompts as counted here
-        double reply_kept = 0;             // > 0: replies are found in its cache as they were written
+        qlroute::tokens replies{};         // that came back with the next turn, with forgetting
+        qlroute::tokens replies_kept{};    // of them, what its cache still had
     };
 
     std::vector<qlroute::endpoint> places_for(const chat_turn& turn) const;

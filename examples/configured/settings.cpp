@@ -199,7 +199,9 @@ endpoint read_endpoint(section& at, settings& s, const std::string& config_path,
     if (e.kv_rate > bits_per_second(0) && e.kv_size == bits_per_token(0))
         at.need("kv_size", "the KV cache of a token such as \"28 KiB/tok\", because there is a kv_rate");
     at.read("kv_rollback", e.kv_rollback);
-    at.read("keeps_reply_tokens", e.keeps_reply_tokens);
+    double reply_kept = e.reply_kept.value();
+    at.read("reply_kept", reply_kept, 0, 1);
+    e.reply_kept = reply_kept;
     double tokenizer_ratio = e.tokenizer_ratio.value();
     at.read("tokenizer_ratio", tokenizer_ratio, 0.01, 100);
     e.tokenizer_ratio = tokenizer_ratio;

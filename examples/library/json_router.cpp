@@ -248,7 +248,7 @@ std::string json_router::describe() const {
                                     {"requests_waiting", place.requests_waiting},
                                     {"tokenizer_ratio", place.tokenizer_ratio.value()},
                                     {"reply_ratio", place.reply_ratio.value()},
-                                    {"keeps_reply_tokens", place.keeps_reply_tokens}});
+                                    {"reply_kept", place.reply_kept.value()}});
     }
     const link_state link = router_.link_now();
     out["link"] = {{"uplink_bit_s", link.uplink_rate.value()},

@@ -129,10 +129,38 @@ TEST_CASE("what an answer says of its cache counts for the turns after it") {
     CHECK(route.route({.chat = 1, .messages = then}).endpoints[0].expected.cached == 60_tok);
     // It read the reply again: 40 of 61 were cached.
     route.observe({.chat = 1, .messages = then, .now = 2_s}, 0, {.prompt_tokens = 61_tok, .cached_tokens = 40_tok});
-    CHECK_FALSE(route.endpoint_now(0).keeps_reply_tokens);
     route.answered({.chat = 1, .messages = then}, 0, {role::assistant, reply}, 3_s);
     const message more[] = {then[0], then[1], then[2], {role::assistant, reply}, {role::user, "1234"}};
     CHECK(route.route({.chat = 1, .messages = more}).endpoints[0].expected.cached == 61_tok);
+}
+
+TEST_CASE("the share of replies that caches keep is learnt, and a lost cache says nothing of it") {
+    chat_router route(two_places());
+    const std::string reply(80, 'y');
+    const message then[] = {asked[0], {role::assistant, reply}, {role::user, "1234"}};
+    // The endpoint says that the question was 80 of its tokens, so that the reply is 40; how it was set weighs 16.
+    const auto converse = [&](std::uint64_t chat, tokens cached) {
+        route.observe({.chat = chat, .messages = asked}, 0, {.prompt_tokens = 80_tok});
+        route.answered({.chat = chat, .messages = asked}, 0, {role::assistant, reply}, 1_s);
+        route.observe({.chat = chat, .messages = then, .now = 2_s}, 0,
+                      {.prompt_tokens = 122_tok, .cached_tokens = cached});
+        return route.endpoint_now(0).reply_kept.value();
+    };
+    CHECK(route.endpoint_now(0).reply_kept == ratio(1));
+    const double first = (0.95 * 16 + 10) / (0.95 * 16 + 40);
+    CHECK(converse(1, 90_tok) == doctest::Approx(first));
+    CHECK(converse(2, 30_tok) == doctest::Approx(first));  // less than what came before the reply
+    double kept = 0;
+    for (std::uint64_t chat = 3; chat < 100; ++chat) kept = converse(chat, 90_tok);
+    CHECK(kept == doctest::Approx(0.25).epsilon(0.02));
+    CHECK(converse(100, 300_tok) < 0.3);  // more than there is of it is all of it
+    CHECK(route.endpoint_now(1).reply_kept == ratio(1));
+
+    route.observe({.chat = 200, .messages = asked}, 0, {.prompt_tokens = 80_tok});
+    route.answered({.chat = 200, .messages = asked}, 0, {role::assistant, reply}, 1_s);
+    const double share = route.endpoint_now(0).reply_kept.value();
+    const auto r = route.route({.chat = 200, .messages = then, .now = 2_s});
+    CHECK(r.endpoints[0].expected.cached.value() == doctest::Approx(80 + share * 40));
 }
 
 TEST_CASE("an endpoint that is down is left alone, and is no fallback") {

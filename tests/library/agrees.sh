@@ -46,7 +46,7 @@ LINES
 cat >expiring.json <<'JSON'
 {"endpoints": [
    {"name": "t\u00e9l\u00e9phone", "ability": "small", "prefill_rate": "50 tok/s", "tpot": "25 ms/tok", "reply_ratio": 0.5, "kv_lifetime": "17 s",
-    "keeps_reply_tokens": false, "tokenizer_ratio": 1.3},
+    "reply_kept": 0.3, "tokenizer_ratio": 1.3},
    {"name": "edge", "remote": true, "ability": "large", "prefill_rate": "300 tok/s", "tpot": "26.6 ms/tok", "kv_lifetime": "15 s",
     "kv_rollback": "16 tok", "resends_history": true}],
  "predictor": {"type": "lexical"}, "turn_interval": "20 s",

@@ -80,8 +80,7 @@ config_fails "$(with_endpoint '"remote":"yes"')" 'endpoints[0].remote: expected 
 config_fails "$(with_endpoint '"available":1')" 'endpoints[0].available: expected true or false, got 1'
 config_fails "$(with_endpoint '"resends_history":null')" \
     'endpoints[0].resends_history: expected true or false, got null'
-config_fails "$(with_endpoint '"keeps_reply_tokens":"no"')" \
-    'endpoints[0].keeps_reply_tokens: expected true or false, got "no"'
+config_fails "$(with_endpoint '"reply_kept":1.5')" 'endpoints[0].reply_kept: expected a number from 0 to 1, got 1.5'
 config_fails "$(with_endpoint '"reply_ratio":0')" 'endpoints[0].reply_ratio: expected a number from 0.01 to 100, got 0'
 config_fails "$(with_endpoint '"tokenizer_ratio":0')" \
     'endpoints[0].tokenizer_ratio: expected a number from 0.01 to 100, got 0'

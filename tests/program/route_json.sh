@@ -88,7 +88,7 @@ equal "decode of 50 tokens at 10 ms, the first with the prompt" "0.49" "$(values
 equal "a local endpoint has no link" "0.0" "$( (values uplink; values downlink) | sort -u)"
 
 # What an endpoint does to tokens: 11 of history, 10 of them its reply; twice as many by its own count.
-printf '%s\n' '{"endpoints":[{"name":"x","prefill_rate":"100 tok/s","tpot":"10 ms/tok","keeps_reply_tokens":false}]}' >again.json
+printf '%s\n' '{"endpoints":[{"name":"x","prefill_rate":"100 tok/s","tpot":"10 ms/tok","reply_kept":0}]}' >again.json
 runs 0 -- route --json --config again.json <(head -n 1 reply.jsonl)
 equal "a reply that is tokenized again is not cached" "0.0 1.0" "$(values prefix_hit | in_one_line)"
 equal "and is read again" "0 0.1" "$(values switching | awk '{ printf "%.9g\n", $1 }' | in_one_line)"

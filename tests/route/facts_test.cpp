@@ -105,12 +105,14 @@ TEST_CASE("a target that writes longer answers is expected to") {
 
 TEST_CASE("a reply that is tokenized again is not found in the cache") {
     endpoint chat = edge;
-    chat.keeps_reply_tokens = false;
+    chat.reply_kept = 0;
     auto held = holding(1000_tok, 4000_B);
     held.before_reply = {900_tok, 3600_B};
     CHECK(facts_for(chat, held, question, radio, 1).prefix_hit == 900_tok);
     CHECK(facts_for(edge, held, question, radio, 1).prefix_hit == 1000_tok);
     CHECK(facts_for(chat, held, question, radio, 1).unseen_history == 0_B);  // its text is there
+    chat.reply_kept = 0.25;                                                  // 900 + 0.25 * 100
+    CHECK(facts_for(chat, held, question, radio, 1).prefix_hit == 925_tok);
 }
 
 TEST_CASE("a cache that was cut back is cut in steps, or lost") {

@@ -47,6 +47,11 @@ TEST_CASE("each wrong member of an endpoint is named, with what was expected") {
     e.reply_ratio = 0;
     CHECK(complaint(e).find("reply_ratio must be more than 0") != std::string::npos);
     e = phone;
+    e.reply_kept = -0.5;
+    CHECK(complaint(e).find("reply_kept must be between 0 and 1, got -0.5") != std::string::npos);
+    e.reply_kept = std::numeric_limits<double>::quiet_NaN();
+    CHECK(complaint(e).find("reply_kept must be between 0 and 1, got nan") != std::string::npos);
+    e = phone;
     e.usual_success = 1.5;
     CHECK(complaint(e).find("usual_success must be between 0 and 1, got 1.5") != std::string::npos);
     e = phone;

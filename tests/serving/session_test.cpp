@@ -200,6 +200,7 @@ TEST_CASE("a dropped cache loses the tokens but not the text; a restart loses bo
     }
     chat.cache_dropped(0);
     CHECK(chat.held_by(0).cached.size == 0_tok);
+    CHECK(chat.held_by(0).before_reply.size == 0_tok);
     CHECK(chat.held_by(0).text_seen == bits(8.0 * (402)));
     CHECK(chat.held_by(1).cached.size > 0_tok);
     chat.restarted(1);

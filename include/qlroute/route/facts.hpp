@@ -35,12 +35,15 @@ constexpr tokens after_cut(tokens size, tokens rollback) noexcept {
 }  // namespace detail
 
 /// The prefix of the dialogue that the endpoint's KV cache still has at `now`: what it held, unless its
-/// lifetime is over, and no more than its capacity. Without the reply that it wrote last where replies are tokenized
-/// again, and down to a multiple of kv_rollback where the end of it was edited away. In the dialogue's tokens.
+/// lifetime is over, and no more than its capacity. Of the reply that it wrote last the share reply_kept: where replies
+/// are tokenized again from their text, none of it or its beginning is found. Down to a multiple of kv_rollback where
+/// the end of it was edited away. In the dialogue's tokens.
 [[gnu::always_inline]] constexpr dialogue_prefix still_cached(const endpoint& place, const kv_residency& held,
                                                               seconds now) noexcept {
     if (now - held.last_used > place.kv_lifetime) return {};
-    dialogue_prefix cached = place.keeps_reply_tokens ? held.cached : held.before_reply;
+    const dialogue_prefix& read = held.before_reply;
+    dialogue_prefix cached = {read.size + place.reply_kept * (held.cached.size - read.size),
+                              read.text + place.reply_kept * (held.cached.text - read.text)};
     tokens left = cached.size;
     if (held.cut_back) left = detail::after_cut(left, place.kv_rollback / place.tokenizer_ratio);
     if (place.kv_capacity != tokens(0)) left = smaller(left, place.kv_capacity / place.tokenizer_ratio);

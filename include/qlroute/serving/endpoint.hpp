@@ -54,9 +54,9 @@ struct endpoint {
     bits_per_token kv_size{};                                      ///< KV cache of one token
     tokens kv_capacity{};                                          ///< that its cache holds; 0 = no limit
     seconds kv_lifetime{std::numeric_limits<double>::infinity()};  ///< unused caches are dropped after this
-    bits_per_second kv_rate{};       ///< at which a cache can be moved to it; 0 = it cannot
-    tokens kv_rollback = 1_tok;      ///< a cache is cut back to a multiple of this; 0 = any cut loses it all
-    bool keeps_reply_tokens = true;  ///< false: replies are tokenized again from their text, and not found in the cache
+    bits_per_second kv_rate{};   ///< at which a cache can be moved to it; 0 = it cannot
+    tokens kv_rollback = 1_tok;  ///< a cache is cut back to a multiple of this; 0 = any cut loses it all
+    ratio reply_kept = 1;  ///< of the last reply that is found in the cache; 0: it is tokenized again from its text
 
     ratio tokenizer_ratio = 1;                ///< its tokens to those that the dialogue is counted in
     ratio reply_ratio = 1;                    ///< length of its answers to that which is expected of a turn
@@ -116,6 +116,8 @@ inline std::optional<error> fault_in(const endpoint& e) {
     for (std::size_t k = 0; k < e.abilities.size; ++k)
         if (!std::isfinite(e.abilities.weights[k])) return complaint("abilities", "finite", e.abilities.weights[k]);
     if (!std::isfinite(e.abilities.bias)) return complaint("abilities.bias", "finite", e.abilities.bias);
+    if (!(e.reply_kept >= ratio(0) && e.reply_kept <= ratio(1)))
+        return complaint("reply_kept", "between 0 and 1", e.reply_kept.value());
     if (!(e.usual_success >= 0 && e.usual_success <= 1))
         return complaint("usual_success", "between 0 and 1", e.usual_success);
     return std::nullopt;

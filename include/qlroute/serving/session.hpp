@@ -92,7 +92,7 @@ public:
     /// The host says that the endpoint dropped its KV cache. The text it has seen it still has.
     void cache_dropped(std::size_t where) noexcept {
         QLROUTE_EXPECTS(where < held_.size());
-        held_[where].cached = {};
+        held_[where].cached = held_[where].before_reply = {};
     }
 
     /// The host says that the endpoint was restarted: neither cache nor text is left, only what was saved.
