@@ -63,15 +63,13 @@ chat_router::chat_router(settings config, std::size_t most_chats)
 }
 
 /// Of this dialogue where the endpoint has said it; else the endpoint's usual one, by as much denser as another
-/// endpoint found the dialogue.
+/// endpoint found the dialogue's first prompt.
 ratio chat_router::tokenizer_ratio(std::uint64_t chat, std::size_t where) const {
     const ratio usual = now_.places[where].tokenizer_ratio;
-    const auto own = own_ratios_.find(chat);
-    if (own == own_ratios_.end()) return usual;
-    if (own->second[where] > ratio(0)) return own->second[where];
-    for (std::size_t i = 0; i < own->second.size(); ++i)
-        if (own->second[i] > ratio(0)) return own->second[i] / now_.places[i].tokenizer_ratio * usual;
-    return usual;
+    const auto known = densities_.find(chat);
+    if (known == densities_.end()) return usual;
+    const token_density& density = known->second;
+    return density.own[where] > ratio(0) ? density.own[where] : density.first * usual;
 }
 
 std::vector<endpoint> chat_router::places_for(const chat_turn& turn) const {
@@ -161,14 +159,19 @@ void chat_router::observe(const chat_turn& turn, std::size_t where, const observ
         }
     }
     if (sensible(seen.prompt_tokens) && counted > tokens(0)) {
-        known.own_tokens = forgetting * known.own_tokens + *seen.prompt_tokens;
-        known.counted_tokens = forgetting * known.counted_tokens + counted;
         const auto sane = [](ratio r) { return larger(smaller(r, ratio(100)), ratio(0.01)); };
-        place.tokenizer_ratio = sane(known.own_tokens / known.counted_tokens);
-        if (own_ratios_.size() >= most_chats_ && own_ratios_.find(turn.chat) == own_ratios_.end()) own_ratios_.clear();
-        auto& own = own_ratios_[turn.chat];
-        own.resize(now_.places.size());
-        own[where] = sane(*seen.prompt_tokens / counted);
+        const bool is_new = densities_.find(turn.chat) == densities_.end();
+        if (is_new && densities_.size() >= most_chats_) densities_.clear();
+        token_density& density = densities_[turn.chat];
+        density.own.resize(now_.places.size());
+        // Once a dialogue: the usual ratio is for dialogues that it has not seen, and those have none of its replies.
+        if (density.own[where] == ratio(0)) {
+            known.own_tokens = forgetting * known.own_tokens + *seen.prompt_tokens;
+            known.counted_tokens = forgetting * known.counted_tokens + counted;
+            place.tokenizer_ratio = sane(known.own_tokens / known.counted_tokens);
+        }
+        density.own[where] = sane(*seen.prompt_tokens / counted);
+        if (is_new) density.first = density.own[where] / place.tokenizer_ratio;
     }
     if (seen.beyond_forecast) {
         const seconds now_believed = place.request_time + believed * *seen.beyond_forecast;

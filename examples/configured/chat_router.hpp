@@ -113,7 +113,7 @@ private:
     struct learnt {
         std::optional<qlroute::online_engine> engine;  // where the configured one can be learnt
         qlroute::output_length lengths;
-        qlroute::tokens own_tokens{};      // of prompts, by the endpoint's count, with forgetting
+        qlroute::tokens own_tokens{};      // of first prompts, by the endpoint's count, with forgetting
         qlroute::tokens counted_tokens{};  // the same prompts as counted here
         qlroute::tokens replies{};         // that came back with the next turn, with forgetting
         qlroute::tokens replies_kept{};    // of them, what its cache still had
@@ -129,8 +129,12 @@ private:
     std::vector<learnt> learnt_;
     qlroute::session_table chats_;
     std::size_t most_chats_;
-    /// Of a dialogue: an endpoint's tokens to those counted here, where that endpoint said so; 0 where not. Code, other
-    /// scripts and a model's own odd words take more of them than the mean. Forgotten all at once when they are too
-    /// many.
-    std::unordered_map<std::uint64_t, std::vector<qlroute::ratio>> own_ratios_;
+    /// What endpoints said of a dialogue's tokens. Code, other scripts and odd words take more of them than the mean.
+    struct token_density {
+        std::vector<qlroute::ratio> own;  // by endpoint, its tokens to those counted here; 0 where it has said nothing
+        /// To those that the endpoint usually takes, of the first prompt. Not of later ones: what a model wrote itself
+        /// is made of its own tokens, and says nothing of another's.
+        qlroute::ratio first = 1;
+    };
+    std::unordered_map<std::uint64_t, token_density> densities_;  // forgotten all at once when they are too many
 };

@@ -131,7 +131,10 @@ TEST_CASE("what an answer says of its cache counts for the turns after it") {
     route.observe({.chat = 1, .messages = then, .now = 2_s}, 0, {.prompt_tokens = 61_tok, .cached_tokens = 40_tok});
     route.answered({.chat = 1, .messages = then}, 0, {role::assistant, reply}, 3_s);
     const message more[] = {then[0], then[1], then[2], {role::assistant, reply}, {role::user, "1234"}};
-    CHECK(route.route({.chat = 1, .messages = more}).endpoints[0].expected.cached == 61_tok);
+    const double kept = route.endpoint_now(0).reply_kept.value();
+    CHECK(kept < 0.5);
+    CHECK(route.route({.chat = 1, .messages = more}).endpoints[0].expected.cached.value() ==
+          doctest::Approx(61 + kept * 20));
 }
 
 TEST_CASE("the share of replies that caches keep is learnt, and a lost cache says nothing of it") {
@@ -207,8 +210,8 @@ TEST_CASE("scores are the predictor's") {
 TEST_CASE("a dialogue of odd words is counted by what it took, there and elsewhere") {
     chat_router route(two_places());
     const chat_turn odd{.chat = 1, .messages = asked};
-    const chat_turn plain{.chat = 2, .messages = asked};
-    for (int i = 0; i < 100; ++i) route.observe(plain, 0, {.prompt_tokens = 40_tok});
+    const auto plain = [](std::uint64_t chat) { return chat_turn{.chat = chat, .messages = asked}; };
+    for (std::uint64_t chat = 2; chat < 102; ++chat) route.observe(plain(chat), 0, {.prompt_tokens = 40_tok});
     route.observe(odd, 0, {.prompt_tokens = 80_tok});
     CHECK(route.route(odd).endpoints[0].expected.prompt.value() == doctest::Approx(80));
     // 40 of 20 plain prompts' weight and one of 80: the usual ratio rose to 1.05, and the other endpoint expects as
@@ -216,9 +219,24 @@ TEST_CASE("a dialogue of odd words is counted by what it took, there and elsewhe
     const double usual = route.endpoint_now(0).tokenizer_ratio.value();
     CHECK(usual == doctest::Approx(1.05).epsilon(0.01));
     CHECK(route.route(odd).endpoints[1].expected.prompt.value() == doctest::Approx(40 * 2 / usual));
-    CHECK(route.route(plain).endpoints[0].expected.prompt.value() == doctest::Approx(40));
-    CHECK(route.route({.chat = 3, .messages = asked}).endpoints[0].expected.prompt.value() ==
-          doctest::Approx(40 * usual));
+    CHECK(route.route(plain(2)).endpoints[0].expected.prompt.value() == doctest::Approx(40));
+    CHECK(route.route(plain(500)).endpoints[0].expected.prompt.value() == doctest::Approx(40 * usual));
+}
+
+TEST_CASE("what a model wrote itself says nothing of another's tokens, nor of other dialogues") {
+    chat_router route(two_places());
+    const std::string reply(160, 'y');
+    const message then[] = {asked[0], {role::assistant, reply}, {role::user, question}};
+    route.observe({.chat = 1, .messages = asked}, 0, {.prompt_tokens = 80_tok});  // 2 for one counted here
+    route.observe({.chat = 1, .messages = then}, 0, {.prompt_tokens = 180_tok});  // 120: its own words are long ones
+    CHECK(route.route({.chat = 1, .messages = then}).endpoints[0].expected.prompt.value() == doctest::Approx(180));
+    CHECK(route.endpoint_now(0).tokenizer_ratio == ratio(2));
+    CHECK(route.route({.chat = 1, .messages = then}).endpoints[1].expected.prompt.value() == doctest::Approx(120));
+    route.observe({.chat = 2, .messages = asked}, 0, {.prompt_tokens = 40_tok});
+    const double usual = route.endpoint_now(0).tokenizer_ratio.value();
+    CHECK(usual == doctest::Approx((0.95 * 80 + 40) / (0.95 * 40 + 40)));
+    CHECK(route.route({.chat = 2, .messages = asked}).endpoints[1].expected.prompt.value() ==
+          doctest::Approx(40 / usual));
 }
 
 TEST_CASE("what a server takes beside reading is learnt from what the forecast missed") {
