@@ -1,5 +1,5 @@
 /* What a program has allocated and not freed: loaded before it (LD_PRELOAD), writes "seconds bytes-in-use bytes-held"
- * to the file named by HEAP_IN_USE, once a second. glibc. */
+ * to the file named by HEAP_IN_USE, once a second. glibc; in use is also what a thread keeps in its cache (tcache). */
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
