@@ -301,9 +301,10 @@ void http_server::serve(std::chrono::nanoseconds drain) {
         const std::lock_guard lock(guard_);
         for (int i = 0; i < n; ++i) {
             const epoll_event& event = events[static_cast<std::size_t>(i)];
-            if (event.data.u64 == 0) accept_all();
-            if (event.data.u64 <= 1) continue;
-            const auto at = all_.find(event.data.u64);
+            const std::uint64_t id = event.data.u64;  // a copy: events are packed, and it may be anywhere
+            if (id == 0) accept_all();
+            if (id <= 1) continue;
+            const auto at = all_.find(id);
             if (at == all_.end()) continue;
             client_connection& on = *at->second;
             if (on.is != phase::busy) {

@@ -9,6 +9,9 @@ skip() {
     echo "$1" >&2
     exit 77
 }
+if nm -D "$library" | grep -q ' U __asan_init' && ! ldd "$library" | grep -q libasan; then
+    skip "the sanitizer is part of a program that Clang links, and not of $language"
+fi
 # With libstdc++, whose exceptions the sanitizer looks for when it starts, and Python has none.
 sanitizer=$(ldd "$library" | awk '/libasan/ { print $3 }')
 [ -z "$sanitizer" ] || sanitizer=$sanitizer:$(ldd "$library" | awk '/libstdc\+\+/ { print $3 }')
