@@ -1,16 +1,15 @@
 // Which dialogue a request belongs to, where nobody says.
 #pragma once
 
-#include <qlroute/core/config.hpp>
+#include "recent.hpp"
+
 #include <qlroute/text/content_hash.hpp>
 #include <qlroute/text/message.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 
 /// One more message of a dialogue: whose it is counts, and where it ends.
 inline void feed(qlroute::content_hash& hash, const qlroute::message& one) {
@@ -27,7 +26,7 @@ inline void feed(qlroute::content_hash& hash, const qlroute::message& one) {
 /// another. Remembers the last `most` requests. Not thread-safe.
 class chat_keys {
 public:
-    explicit chat_keys(std::size_t most) : most_(most) { QLROUTE_EXPECTS(most > 0); }
+    explicit chat_keys(std::size_t most) : by_digest_(most) {}
 
     std::uint64_t key_of(std::span<const qlroute::message> messages, std::string_view apart = {}) {
         qlroute::content_hash hash;
@@ -36,41 +35,18 @@ public:
         bool found = false;
         for (const qlroute::message& one : messages) {
             feed(hash, one);
-            if (const auto at = by_digest_.find(hash.digest()); at != by_digest_.end()) {
-                key = at->second->key;
+            if (const std::uint64_t* known = by_digest_.find(hash.digest())) {
+                key = *known;
                 found = true;
             }
         }
         if (!found) key = ++last_;
-        remember(hash.digest(), key);
-        return key;
+        return by_digest_.use(hash.digest()) = key;
     }
 
     std::size_t size() const noexcept { return by_digest_.size(); }
 
 private:
-    struct request {
-        std::uint64_t digest;
-        std::uint64_t key;
-    };
-
-    void remember(std::uint64_t digest, std::uint64_t key) {
-        if (const auto at = by_digest_.find(digest); at != by_digest_.end()) {
-            at->second->key = key;
-            by_age_.splice(by_age_.end(), by_age_, at->second);
-            return;
-        }
-        if (by_digest_.size() == most_) {
-            by_digest_.erase(by_age_.front().digest);
-            by_age_.pop_front();
-        }
-        std::list<request> newest{{digest, key}};
-        by_digest_.emplace(digest, newest.begin());  // may throw, and then nothing was remembered
-        by_age_.splice(by_age_.end(), newest);
-    }
-
-    std::size_t most_;
+    recent<std::uint64_t> by_digest_;
     std::uint64_t last_ = 0;
-    std::list<request> by_age_;
-    std::unordered_map<std::uint64_t, std::list<request>::iterator> by_digest_;
 };

@@ -51,7 +51,7 @@ chat_router::chat_router(settings config, std::size_t most_chats)
     : configured_(std::move(config)),
       now_(configured_),
       chats_(most_chats, configured_.places),
-      most_chats_(most_chats) {
+      densities_(most_chats) {
     now_.rule = bound_to(now_, now_.rule);
     for (std::size_t i = 0; i < now_.places.size(); ++i) {
         const endpoint& e = now_.places[i];
@@ -66,10 +66,9 @@ chat_router::chat_router(settings config, std::size_t most_chats)
 /// endpoint found the dialogue's first prompt.
 ratio chat_router::tokenizer_ratio(std::uint64_t chat, std::size_t where) const {
     const ratio usual = now_.places[where].tokenizer_ratio;
-    const auto known = densities_.find(chat);
-    if (known == densities_.end()) return usual;
-    const token_density& density = known->second;
-    return density.own[where] > ratio(0) ? density.own[where] : density.first * usual;
+    const token_density* density = densities_.find(chat);
+    if (density == nullptr) return usual;
+    return density->own[where] > ratio(0) ? density->own[where] : density->first * usual;
 }
 
 std::vector<endpoint> chat_router::places_for(const chat_turn& turn) const {
@@ -160,10 +159,10 @@ void chat_router::observe(const chat_turn& turn, std::size_t where, const observ
     }
     if (sensible(seen.prompt_tokens) && counted > tokens(0)) {
         const auto sane = [](ratio r) { return larger(smaller(r, ratio(100)), ratio(0.01)); };
-        const bool is_new = densities_.find(turn.chat) == densities_.end();
-        if (is_new && densities_.size() >= most_chats_) densities_.clear();
-        token_density& density = densities_[turn.chat];
-        density.own.resize(now_.places.size());
+        const bool is_new = densities_.find(turn.chat) == nullptr;
+        std::vector<ratio> nothing_said(is_new ? now_.places.size() : 0);  // may throw, and then nothing has changed
+        token_density& density = densities_.use(turn.chat);
+        if (is_new) density.own = std::move(nothing_said);
         // Once a dialogue: the usual ratio is for dialogues that it has not seen, and those have none of its replies.
         if (density.own[where] == ratio(0)) {
             known.own_tokens = forgetting * known.own_tokens + *seen.prompt_tokens;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "decision_row.hpp"
+#include "recent.hpp"
 #include "settings.hpp"
 
 #include <qlroute/fit/online_engine.hpp>
@@ -15,7 +16,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -128,7 +128,6 @@ private:
     settings now_;  // as learnt; its rule and objective view it
     std::vector<learnt> learnt_;
     qlroute::session_table chats_;
-    std::size_t most_chats_;
     /// What endpoints said of a dialogue's tokens. Code, other scripts and odd words take more of them than the mean.
     struct token_density {
         std::vector<qlroute::ratio> own;  // by endpoint, its tokens to those counted here; 0 where it has said nothing
@@ -136,5 +135,5 @@ private:
         /// is made of its own tokens, and says nothing of another's.
         qlroute::ratio first = 1;
     };
-    std::unordered_map<std::uint64_t, token_density> densities_;  // forgotten all at once when they are too many
+    recent<token_density> densities_;
 };

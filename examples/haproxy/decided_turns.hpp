@@ -2,17 +2,16 @@
 #pragma once
 
 #include <configured/chat_keys.hpp>
+#include <configured/recent.hpp>
 
 #include <qlroute/core/units.hpp>
 #include <qlroute/text/message.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 
 struct decided_turn {
     std::size_t where = 0;
@@ -24,7 +23,7 @@ struct decided_turn {
 /// that an edited or forked dialogue finds the turn that it goes on from. Not thread-safe.
 class decided_turns {
 public:
-    explicit decided_turns(std::size_t most) : most_(most) { QLROUTE_EXPECTS(most > 0); }
+    explicit decided_turns(std::size_t most) : by_digest_(most) {}
 
     struct answered_turn {
         decided_turn decision;
@@ -38,10 +37,7 @@ public:
         hash.feed(apart);
         for (const qlroute::message& one : request) feed(hash, one);
         const std::uint64_t digest = hash.digest();
-        forget(digest);
-        if (by_digest_.size() == most_) forget(by_age_.front().digest);
-        by_age_.push_back({digest, decision});
-        by_digest_.emplace(digest, std::prev(by_age_.end()));
+        by_digest_.use(digest) = decision;
         return digest;
     }
 
@@ -55,9 +51,9 @@ public:
         for (std::size_t i = 0; i + 1 < request.size(); ++i) {
             feed(hash, request[i]);
             if (request[i + 1].from != qlroute::role::assistant) continue;
-            if (const auto at = by_digest_.find(hash.digest()); at != by_digest_.end()) {
-                digest = at->first;
-                found = {at->second->decision, i + 1};
+            if (const decided_turn* known = by_digest_.find(hash.digest())) {
+                digest = hash.digest();
+                found = {*known, i + 1};
             }
         }
         if (found) forget(digest);
@@ -66,25 +62,13 @@ public:
 
     /// It was answered elsewhere.
     void correct(std::uint64_t digest, std::size_t where) {
-        if (const auto at = by_digest_.find(digest); at != by_digest_.end()) at->second->decision.where = where;
+        if (decided_turn* known = by_digest_.find(digest)) known->where = where;
     }
     /// It was not answered.
-    void forget(std::uint64_t digest) {
-        const auto at = by_digest_.find(digest);
-        if (at == by_digest_.end()) return;
-        by_age_.erase(at->second);
-        by_digest_.erase(at);
-    }
+    void forget(std::uint64_t digest) { by_digest_.erase(digest); }
 
     std::size_t size() const noexcept { return by_digest_.size(); }
 
 private:
-    struct entry {
-        std::uint64_t digest;
-        decided_turn decision;
-    };
-
-    std::size_t most_;
-    std::list<entry> by_age_;
-    std::unordered_map<std::uint64_t, std::list<entry>::iterator> by_digest_;
+    recent<decided_turn> by_digest_;
 };
