@@ -37,9 +37,9 @@ ordered_json table_section(const cost::measured_ratio& t) {
 }
 
 /// An object of an endpoint file while it is read.
-class section {
+class figures {
 public:
-    section(const json& object, std::string file, std::string path)
+    figures(const json& object, std::string file, std::string path)
         : object_(&object), file_(std::move(file)), path_(std::move(path)) {
         if (!object.is_object()) fail("", "expected an object, got " + shown(object));
     }
@@ -52,7 +52,7 @@ public:
         if (at == object_->end()) fail(key, "missing; expected what qlroute profile writes");
         return *at;
     }
-    section child(const std::string& key) const { return {need(key), file_, path_ + "." + key}; }
+    figures child(const std::string& key) const { return {need(key), file_, path_ + "." + key}; }
 
     double number(const std::string& key, double least = 0) const { return number(key, need(key), least); }
     std::vector<double> numbers(const std::string& key) const {
@@ -79,13 +79,13 @@ private:
     std::string path_;
 };
 
-cost::batch_time read_kernel(const section& at) {
+cost::batch_time read_kernel(const figures& at) {
     return {seconds(at.number("fixed_s")), seconds_per_token(at.number("per_token_s")),
             cost::seconds_per_pair(at.number("per_pair_s"))};
 }
 
-cost::batched read_batched(const section& at) {
-    const section decode = at.child("decode");
+cost::batched read_batched(const figures& at) {
+    const figures decode = at.child("decode");
     return {.batch = tokens(at.number("batch_tok")),
             .tile = tokens(at.number("tile_tok")),
             .tiled = read_kernel(at.child("tiled")),
@@ -94,7 +94,7 @@ cost::batched read_batched(const section& at) {
                        cost::seconds_per_pair(decode.number("per_context_s"))}};
 }
 
-cost::measured_ratio read_table(const section& at) {
+cost::measured_ratio read_table(const figures& at) {
     auto rows = at.numbers("rows");
     auto columns = at.numbers("columns");
     auto ratios = at.numbers("ratios");
@@ -110,7 +110,7 @@ cost::measured_ratio read_table(const section& at) {
 
 constexpr double above_zero = 1e-30;
 
-cost::roofline read_roofline(const section& at) {
+cost::roofline read_roofline(const figures& at) {
     return {.parameters = at.number("parameters"),
             .layers = at.number("layers"),
             .attention_width = at.number("attention_width"),
@@ -122,7 +122,7 @@ cost::roofline read_roofline(const section& at) {
             .decode_overhead = seconds(at.number("decode_overhead_s"))};
 }
 
-cost::any_engine read_engine(const section& at) {
+cost::any_engine read_engine(const figures& at) {
     const json& policy = at.need("policy");
     if (policy == cost::batched::name) return read_batched(at);
     if (policy == cost::profiled::name)
@@ -165,9 +165,9 @@ engine_file read_engine_file(const std::string& path) {
         throw usage_error(path + ": engine: missing; expected a file that qlroute profile wrote" +
                           (all.contains("abilities") ? ", this one is from qlroute calibrate" : ""));
     engine_file out;
-    out.engine = read_engine(section(all["engine"], path, "engine"));
+    out.engine = read_engine(figures(all["engine"], path, "engine"));
     if (all.contains("request_time")) {
-        const section at(all["request_time"], path, "request_time");
+        const figures at(all["request_time"], path, "request_time");
         constexpr double bits_in_a_byte = 8;
         out.request_time = seconds(at.number("fixed_s"));
         out.request_time_per_size = at.number("per_byte_s") / bits_in_a_byte * seconds(1) / bits(1);

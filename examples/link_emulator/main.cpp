@@ -29,7 +29,7 @@ namespace {
 constexpr int own_failure = 125;
 
 /// What a program may take to end by itself.
-constexpr std::chrono::milliseconds patience{3000};
+constexpr std::chrono::milliseconds time_to_end{3000};
 
 /// Most of both directions together: the packets that wait and those on the air.
 constexpr bits memory = 512_MiB;
@@ -192,7 +192,7 @@ struct programs {
     programs() = default;
     programs(const programs&) = delete;
     programs& operator=(const programs&) = delete;
-    ~programs() { end_descendants(patience); }
+    ~programs() { end_descendants(time_to_end); }
 
     pid_t edge = 0;
     pid_t command = 0;

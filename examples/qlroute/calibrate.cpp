@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "configured/endpoints.hpp"
 #include "configured/files.hpp"
+#include "results_json.hpp"
 #include "outcomes.hpp"
 
 #include <qlroute/eval/metrics.hpp>
@@ -72,8 +73,6 @@ void fold_in(fitted_ability& ability, double slope, double intercept) {
     ability.bias = slope * ability.bias + intercept;
     for (double& each : ability.covariance) each *= slope * slope;
 }
-
-nlohmann::ordered_json list_of(const eval::estimate& e) { return {e.value, e.low, e.high}; }
 
 std::string text_of(const eval::estimate& e) {
     char text[96];
@@ -169,7 +168,7 @@ int run_calibrate(const calibrate_options& options) {
     auto out = endpoint_file(endpoint, *method, predictor);
     out["rows"] = rows.size();
     out["success"] = {{"mean", success.value}, {"low", success.low}, {"high", success.high}};
-    out["out_of_fold"] = {{"auc", list_of(auc)}, {"brier", list_of(brier)}, {"ece", list_of(ece)}};
+    out["out_of_fold"] = {{"auc", json_of(auc)}, {"brier", json_of(brier)}, {"ece", json_of(ece)}};
     out["interval_width"] = width;
     const std::string text = out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
     write_file(options.out, std::as_bytes(std::span(text)));

@@ -4,8 +4,10 @@
 #include "configured/files.hpp"
 #include "configured/lexical_weights.hpp"
 #include "configured/nearest.hpp"
+#include "results_json.hpp"
 #include "outcomes.hpp"
 #include "predictions.hpp"
+#include "table_text.hpp"
 
 #include <qlroute/eval/baselines.hpp>
 #include <qlroute/eval/metrics.hpp>
@@ -228,28 +230,6 @@ std::vector<published_row> published_for(const evaluate_options& options, const 
     return out;
 }
 
-std::string fixed(double value, int decimals) {
-    if (std::isnan(value)) return "-";
-    char text[64];
-    std::snprintf(text, sizeof text, "%.*f", decimals, value);
-    return text;
-}
-
-std::string padded(const std::string& text, std::size_t width, bool right = false) {
-    if (text.size() >= width) return text;
-    const std::string blanks(width - text.size(), ' ');
-    return right ? blanks + text : text + blanks;
-}
-
-ordered_json list_of(const eval::estimate& e) {
-    ordered_json out = ordered_json::array();
-    for (const double value : {e.value, e.low, e.high}) {
-        if (std::isfinite(value)) out.push_back(value);
-        else out.push_back(nullptr);
-    }
-    return out;
-}
-
 /// "0.612 (0.580 to 0.643)", or in percent.
 std::string text_of(const eval::estimate& e, bool is_share) {
     const double factor = is_share ? 100 : 1;
@@ -447,11 +427,11 @@ int run_evaluate(const evaluate_options& options) {
             ordered_json one{{"name", by.name}};
             for (const auto& what : measures) {
                 if (what.needs_probabilities && !by.has_probabilities) one[what.key] = nullptr;
-                else one[what.key] = list_of(estimate_of(what, rows, by, options));
+                else one[what.key] = json_of(estimate_of(what, rows, by, options));
             }
             out["methods"].push_back(std::move(one));
         }
-        out["ours_minus_tfidf_logistic"] = {{"auc_small", list_of(auc_difference)}, {"apgr", list_of(apgr_difference)}};
+        out["ours_minus_tfidf_logistic"] = {{"auc_small", json_of(auc_difference)}, {"apgr", json_of(apgr_difference)}};
         out["published"] = ordered_json::array();
         for (const auto& each : published)
             out["published"].push_back({{"name", published_source},

@@ -1,9 +1,11 @@
 #include "commands.hpp"
 #include "configured/files.hpp"
 #include "configured/nearest.hpp"
+#include "results_json.hpp"
 #include "networks.hpp"
 #include "replay_policies.hpp"
 #include "replay_world.hpp"
+#include "table_text.hpp"
 #include "workloads.hpp"
 
 #include <qlroute/eval/replay.hpp>
@@ -83,21 +85,6 @@ eval::operating_point point_of(const records& all) {
     return {p.remote / n, p.quality / n, p.latency / n};
 }
 
-ordered_json json_of(const eval::estimate& e) { return ordered_json::array({e.value, e.low, e.high}); }
-ordered_json json_of(const eval::operating_point& p) {
-    return {{"large_calls", p.remote}, {"quality", p.quality}, {"latency_s", p.latency}};
-}
-
-std::string fixed(double value, int decimals) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.*f", decimals, value);
-    return text;
-}
-std::string padded(std::string text, std::size_t width, bool right = true) {
-    if (text.size() >= width) return text;
-    const std::string blanks(width - text.size(), ' ');
-    return right ? blanks + text : text + blanks;
-}
 std::string percent(const eval::estimate& e) {
     if (std::isnan(e.value)) return "-";
     return fixed(100 * e.value, 1) + " % [" + fixed(100 * e.low, 1) + ", " + fixed(100 * e.high, 1) + "]";
@@ -531,17 +518,19 @@ private:
           << prepared_.work.name << ": " << prepared_.work.models[0] << " on " << prepared_.speeds[0].device << ", "
           << prepared_.work.models[1] << " on " << prepared_.speeds[1].device << "; " << test_.size() << " dialogues, "
           << tested_[0].size() / options_.rounds << " turns, " << options_.rounds << " rounds\n\n";
-        t << "  " << padded("policy", 26, false) << padded("quality", 24) << padded("latency s", 24) << padded("p95", 8)
-          << padded("ttft", 8) << padded("large %", 9) << padded("switch %", 10) << padded("J", 8)
-          << padded("late %", 8) << padded("regret s", 10) << '\n';
+        t << "  " << padded("policy", 26) << padded("quality", 24, true) << padded("latency s", 24, true)
+          << padded("p95", 8, true) << padded("ttft", 8, true) << padded("large %", 9, true)
+          << padded("switch %", 10, true) << padded("J", 8, true) << padded("late %", 8, true)
+          << padded("regret s", 10, true) << '\n';
         for (const auto& p : out["policies"])
-            t << "  " << padded(p["policy"], 26, false) << padded(interval(p["quality"], 3), 24)
-              << padded(interval(p["latency_s"], 2), 24) << padded(fixed(p["latency_p95_s"], 1), 8)
-              << padded(fixed(value(p["ttft_s"]), 2), 8) << padded(fixed(100 * value(p["large_calls"]), 1), 9)
-              << padded(fixed(100 * p["switches_per_turn"].get<double>(), 1), 10)
-              << padded(fixed(p["joules_per_turn"], 1), 8)
-              << padded(fixed(100 * p["deadline_misses"].get<double>(), 1), 8)
-              << padded(fixed(value(p["regret_s"]), 2), 10) << '\n';
+            t << "  " << padded(p["policy"], 26) << padded(interval(p["quality"], 3), 24, true)
+              << padded(interval(p["latency_s"], 2), 24, true) << padded(fixed(p["latency_p95_s"], 1), 8, true)
+              << padded(fixed(value(p["ttft_s"]), 2), 8, true)
+              << padded(fixed(100 * value(p["large_calls"]), 1), 9, true)
+              << padded(fixed(100 * p["switches_per_turn"].get<double>(), 1), 10, true)
+              << padded(fixed(p["joules_per_turn"], 1), 8, true)
+              << padded(fixed(100 * p["deadline_misses"].get<double>(), 1), 8, true)
+              << padded(fixed(value(p["regret_s"]), 2), 10, true) << '\n';
         const auto line = [&](const ordered_json& c) {
             const auto read = [&](const char* key) {
                 const auto& e = c[key];
@@ -553,19 +542,18 @@ private:
                    read("quality_change");
         };
         const auto& split = out["static_split_in_hindsight"];
-        t << "  " << padded("static split in hindsight", 26, false) << padded(fixed(split["quality"], 3), 24)
-          << padded(fixed(split["latency_s"], 2), 24) << padded("", 16)
-          << padded(fixed(100 * split["large_calls"].get<double>(), 1), 9) << padded("", 26)
-          << padded(fixed(split["regret_s"], 2), 10) << '\n';
+        t << "  " << padded("static split in hindsight", 26) << padded(fixed(split["quality"], 3), 24, true)
+          << padded(fixed(split["latency_s"], 2), 24, true) << padded("", 16, true)
+          << padded(fixed(100 * split["large_calls"].get<double>(), 1), 9, true) << padded("", 26, true)
+          << padded(fixed(split["regret_s"], 2), 10, true) << '\n';
         t << "\n  at the quality of each competitor\n";
-        for (const auto& m : out["matched"]) t << "    " << padded(m["competitor"], 26, false) << line(m) << '\n';
+        for (const auto& m : out["matched"]) t << "    " << padded(m["competitor"], 26) << line(m) << '\n';
         t << "\n  best competitor: " << out["headline"]["best_competitor"].get<std::string>() << ": "
           << line(out["headline"]) << "\n  the oracle there: " << line(out["headline"]["oracle"]) << '\n';
-        for (const auto& n : out["headline"]["by_network"])
-            t << "    " << padded(n["network"], 14, false) << line(n) << '\n';
+        for (const auto& n : out["headline"]["by_network"]) t << "    " << padded(n["network"], 14) << line(n) << '\n';
         if (out.contains("ablations")) {
             t << "\n  against qlroute, at the same quality\n";
-            for (const auto& a : out["ablations"]) t << "    " << padded(a["ablation"], 28, false) << line(a) << '\n';
+            for (const auto& a : out["ablations"]) t << "    " << padded(a["ablation"], 28) << line(a) << '\n';
         }
         text_ = t.str();
     }

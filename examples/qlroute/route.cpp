@@ -2,6 +2,7 @@
 #include "dialogues.hpp"
 #include "configured/decision_row.hpp"
 #include "configured/files.hpp"
+#include "table_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -219,21 +220,6 @@ void print_json(const routed_turn& t, const settings& config) {
     row["turn"] = t.number;
     row.update(decision_row(config, t.choice));
     std::cout << one_line(row) << '\n';
-}
-
-std::string fixed(double value, int decimals) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.*f", decimals, value);
-    return text;
-}
-
-/// One cell of a line: a name may hold anything, a line break too.
-std::string padded(std::string text, std::size_t width, bool right = false) {
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-    if (text.size() >= width) return text;
-    const std::string blanks(width - text.size(), ' ');
-    return right ? blanks + text : text + blanks;
 }
 
 std::string rate_text(bits_per_second rate) { return rate > outage_rate ? to_text(rate) : "no link"; }

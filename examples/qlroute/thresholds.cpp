@@ -2,6 +2,7 @@
 #include "dialogues.hpp"
 #include "configured/endpoints.hpp"
 #include "configured/files.hpp"
+#include "table_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -14,12 +15,6 @@
 using namespace qlroute;
 
 namespace {
-
-std::string fixed(double value, int decimals) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.*f", decimals, value);
-    return text;
-}
 
 bool is_none(double theta) { return theta >= std::numeric_limits<double>::max(); }
 bool is_all(double theta) { return theta <= std::numeric_limits<double>::lowest(); }

@@ -131,7 +131,7 @@ file_fails 's/^.*$/[]/' 'not an endpoint file; expected one that qlroute calibra
 file_fails 's/qlroute.endpoint/other/' 'not an endpoint file; expected one that qlroute calibrate wrote'
 file_fails 's/}$//' 'not valid JSON: parse error at line 1'
 file_fails 's/"version": 1/"version": 2/' 'version: expected 1, got 2; calibrate again with this program'
-file_fails 's/"version": 1,//' 'version: missing; expected 1'
+file_fails 's/"version": 1,//' 'version: expected 1, got nothing; calibrate again with this program'
 file_fails 's/"predictor": "response"/"predictor": "lexical"/' 'predictor: expected "response", got "lexical"'
 file_fails 's/"name": "phone"/"name": ""/' 'name: expected a text that is not empty, got ""'
 file_fails 's/"probe": \[ *[-.0-9e]*/"probe": [77/' \
