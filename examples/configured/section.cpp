@@ -11,7 +11,8 @@ std::string beside(const std::string& config_path, const std::string& path) {
 
 std::string without_name(const json::exception& why) {
     const std::string_view all(why.what());  // "[json.exception.parse_error.101] parse error at line 3, ..."
-    return std::string(all.substr(all.find("] ") + 2));
+    const std::size_t end = all.find("] ");
+    return std::string(end == all.npos ? all : all.substr(end + 2));
 }
 
 json parse_config(const std::string& text, const std::string& path) {

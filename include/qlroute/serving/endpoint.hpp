@@ -56,7 +56,7 @@ struct endpoint {
     seconds kv_lifetime{std::numeric_limits<double>::infinity()};  ///< unused caches are dropped after this
     bits_per_second kv_rate{};   ///< at which a cache can be moved to it; 0 = it cannot
     tokens kv_rollback = 1_tok;  ///< a cache is cut back to a multiple of this; 0 = any cut loses it all
-    ratio reply_kept = 1;  ///< of the last reply that is found in the cache; 0: it is tokenized again from its text
+    ratio reply_kept = 1;        ///< share of the last reply that is found in the cache; 0: all is tokenized again
 
     ratio tokenizer_ratio = 1;                ///< its tokens to those that the dialogue is counted in
     ratio reply_ratio = 1;                    ///< length of its answers to that which is expected of a turn
