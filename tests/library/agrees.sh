@@ -9,7 +9,7 @@ skip() {
     echo "$1" >&2
     exit 77
 }
-if nm -D "$library" | grep -q ' U __asan_init' && ! ldd "$library" | grep -q libasan; then
+if nm -D "$library" | grep ' U __asan_init' >/dev/null && ! ldd "$library" | grep libasan >/dev/null; then
     skip "the sanitizer is part of a program that Clang links, and not of $language"
 fi
 # With libstdc++, whose exceptions the sanitizer looks for when it starts, and Python has none.
