@@ -19,7 +19,7 @@ struct already_read {
 
 /// Weight of the past in what is learnt of a tokenizer, a prompt.
 constexpr double forgetting = 0.95;
-/// What is configured of replies weighs as much as one such reply.
+/// What is configured of replies weighs as much as one reply of so many tokens.
 constexpr tokens as_if_seen(16);
 /// Of what the first token took beyond the forecast, how much is believed at once.
 constexpr double believed = 0.2;

@@ -1,8 +1,8 @@
 #include "commands.hpp"
 #include "configured/endpoints.hpp"
 #include "configured/files.hpp"
-#include "results_json.hpp"
 #include "outcomes.hpp"
+#include "results_json.hpp"
 
 #include <qlroute/eval/metrics.hpp>
 #include <qlroute/eval/outcome_rows.hpp>

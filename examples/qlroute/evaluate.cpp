@@ -4,9 +4,9 @@
 #include "configured/files.hpp"
 #include "configured/lexical_weights.hpp"
 #include "configured/nearest.hpp"
-#include "results_json.hpp"
 #include "outcomes.hpp"
 #include "predictions.hpp"
+#include "results_json.hpp"
 #include "table_text.hpp"
 
 #include <qlroute/eval/baselines.hpp>
@@ -17,8 +17,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <cstdio>
 #include <iostream>
 #include <map>
 #include <numeric>

@@ -1,10 +1,10 @@
 #include "commands.hpp"
 #include "configured/files.hpp"
 #include "configured/nearest.hpp"
-#include "results_json.hpp"
 #include "networks.hpp"
 #include "replay_policies.hpp"
 #include "replay_world.hpp"
+#include "results_json.hpp"
 #include "table_text.hpp"
 #include "workloads.hpp"
 

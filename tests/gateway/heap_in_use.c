@@ -1,5 +1,5 @@
-/* What a program has allocated and not freed: loaded before it (LD_PRELOAD), writes "seconds bytes-in-use bytes-held"
- * to the file named by HEAP_IN_USE, once a second. glibc; in use is also what a thread keeps in its cache (tcache). */
+/* What a program has allocated and not freed: loaded before it (LD_PRELOAD), writes "seconds bytes" to
+ * the file named by HEAP_IN_USE, once a second. glibc; in use is also what a thread keeps in its cache (tcache). */
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@ static void* watch(void* path) {
     if (file == NULL) return NULL;
     for (unsigned second = 0;; ++second) {
         const struct mallinfo2 heap = mallinfo2();
-        fprintf(file, "%u %zu %zu\n", second, heap.uordblks + heap.hblkhd, heap.arena + heap.hblkhd);
+        fprintf(file, "%u %zu\n", second, heap.uordblks + heap.hblkhd);
         fflush(file);
         sleep(1);
     }

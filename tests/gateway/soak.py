@@ -224,7 +224,7 @@ def main():
         complain("the gateway's exit status is %d" % status)
     for stub in (device, edge):
         stub.process.kill()
-    heap = [(float(at), int(in_use) / 1024) for at, in_use, held in map(str.split, open("heap"))]
+    heap = [(float(at), int(in_use) / 1024) for at, in_use in map(str.split, open("heap"))]
     grown = {}
     for what, series in (("heap_in_use_kb", heap), ("resident_kb", samples)):
         grown[what] = {"early": median_between(series, 0.2 * seconds, 0.4 * seconds),
